@@ -1,0 +1,99 @@
+"""One import, on the calling thread, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from typing import TYPE_CHECKING
+
+from ipywarmup.nearest import hint_for
+from ipywarmup.output import collected
+
+if TYPE_CHECKING:
+    from types import ModuleType, TracebackType
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    How an import ended.
+
+    Parameters
+    ----------
+    module : types.ModuleType or None
+        The module, None if the import failed.
+    exception : BaseException or None
+        What the import raised.
+    traceback : types.TracebackType or None
+        Where it was raised, from the module's own code on.
+    output : str or None
+        What the import printed, where that was collected.
+    """
+
+    module: ModuleType | None = None
+    exception: BaseException | None = None
+    traceback: TracebackType | None = None
+    output: str | None = None
+
+    @property
+    def error(self) -> str | None:
+        """``"TypeName: message"``, None unless the import failed."""
+        return None if self.exception is None else describe(self.exception)
+
+    def result(self) -> ModuleType:
+        """Return the module, or raise what the import raised."""
+        if self.module is None:
+            assert self.exception is not None  # noqa: S101 - it is one or the other
+            raise self.exception.with_traceback(self.traceback)
+        return self.module
+
+    def hint(self, module: str) -> str | None:
+        """Return what to do about the error, where that is known."""
+        return None if self.exception is None else hint_for(self.exception, module)
+
+
+def import_module(name: str) -> Outcome:
+    """
+    Import a module here and now, whatever its import raises.
+
+    Parameters
+    ----------
+    name : str
+        Absolute dotted name.
+    """
+    try:
+        return Outcome(module=importlib.import_module(name))
+    except BaseException as exception:  # noqa: BLE001 - SystemExit fails an import, too
+        return Outcome(exception=exception, traceback=_without_importing(exception))
+
+
+def import_quietly(name: str) -> Outcome:
+    """Import a module and collect what it prints instead of showing it."""
+    with collected() as output:
+        outcome = import_module(name)
+    return dataclasses.replace(outcome, output=output.text())
+
+
+def describe(exception: BaseException) -> str:
+    """Return ``"TypeName: message"``, or the name alone without a message."""
+    name = type(exception).__name__
+    try:
+        message = str(exception)
+    except Exception:  # noqa: BLE001 - a broken __str__ is part of the module's failure
+        message = "<message cannot be shown>"
+    return f"{name}: {message}" if message else name
+
+
+def _without_importing(exception: BaseException) -> TracebackType | None:
+    """Return the traceback without our frame and importlib's, as `import` shows it."""
+    traceback = exception.__traceback__
+    while traceback is not None:
+        filename = traceback.tb_frame.f_code.co_filename
+        machinery = filename.startswith("<frozen importlib") or filename in (
+            __file__,
+            importlib.__file__,
+        )
+        if not machinery:
+            break
+        traceback = traceback.tb_next
+    return traceback

@@ -1,0 +1,507 @@
+"""WarmupManager: what is being imported, and who is told."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from ipywarmup import log
+from ipywarmup.canary import Canary, CanaryStatus
+from ipywarmup.importing import Outcome, import_module, import_quietly
+from ipywarmup.names import check_names
+from ipywarmup.pool import WarmupPool
+from ipywarmup.run import Notice, Record, Run, Status, call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from concurrent.futures import Executor, Future
+    from types import ModuleType
+
+# Guarantees
+# - Every change of state happens under `_condition`, and is complete when it is
+#   let go: a reader sees a moment that really was.
+# - Pools, imports, callbacks and stderr are only touched with `_condition` free,
+#   so all of them may call back in.
+# - A record that has ended never changes again, and a run that was reset never
+#   tells anybody anything: a late worker finds its record ended, and goes.
+# - Each event costs a constant number of steps, whatever the number of modules.
+# This code assumes
+# - that a pool runs each job at most once, or cancels its future.
+
+
+class WarmupManager:
+    """
+    Import modules on a background pool.
+
+    The thread that builds the manager counts as the main thread.
+
+    Parameters
+    ----------
+    pool : concurrent.futures.Executor, optional
+        Lent: the manager never shuts it down. Without one, the manager uses a
+        `WarmupPool` of its own, whose daemon threads live as long as the process.
+    log_to_stderr : bool
+        Whether to write a line to `sys.stderr` for each module and each run.
+    """
+
+    def __init__(
+        self, pool: Executor | None = None, *, log_to_stderr: bool = True
+    ) -> None:
+        self.log_to_stderr = log_to_stderr
+        self._pool = WarmupPool() if pool is None else pool
+        self._main_thread_id = threading.get_ident()
+        self._condition = threading.Condition()
+        self._canaries: list[Canary] = []
+        self._run = Run()
+
+    @property
+    def pool(self) -> Executor:
+        """The executor that the imports run on."""
+        return self._pool
+
+    def submit(self, modules: Iterable[str]) -> None:
+        """
+        Start a warmup.
+
+        Parameters
+        ----------
+        modules : iterable of str
+            Absolute dotted names. A name given twice is imported once; with no
+            names the warmup is done at once.
+
+        Raises
+        ------
+        TypeError
+            If `modules` is one string, or holds anything but strings.
+        ValueError
+            If a name is not an absolute dotted name.
+        RuntimeError
+            If there is a warmup already; `reset` forgets it, `extend` adds to it.
+        """
+        self._enlist(check_names(modules), first=True)
+
+    def extend(self, modules: Iterable[str]) -> None:
+        """
+        Add modules to the warmup, or start one if there is none.
+
+        Modules that this warmup has been asked for already are passed over,
+        unless they were cancelled.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `submit` does.
+        """
+        self._enlist(check_names(modules), first=False)
+
+    def retry(self) -> list[str]:
+        """
+        Submit again what has failed.
+
+        Returns
+        -------
+        list of str
+            The modules, in the order in which they failed.
+        """
+        with self._condition:
+            run = self._run
+            names = list(run.failed)
+            if not names:
+                return names
+            run.failed.clear()
+            ids, notice = self._enter(run, names)
+        self._start(run, ids, notice)
+        return names
+
+    def status(self) -> Status:
+        """
+        Tell where the modules of this warmup stand.
+
+        Returns
+        -------
+        dict of str to list of str
+            "pending" in submission order, "completed" and "failed" in the order in
+            which they ended. The lists are the caller's own.
+        """
+        with self._condition:
+            return self._run.status()
+
+    def is_done(self) -> bool:
+        """Tell whether there is a warmup, and nothing of it is pending."""
+        with self._condition:
+            return self._run.done
+
+    def wait(
+        self, timeout: float | None = None, modules: Iterable[str] | None = None
+    ) -> bool:
+        """
+        Block until the warmup is done; Ctrl-C gets through.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; for ever when left out.
+        modules : iterable of str, optional
+            Wait for these only.
+
+        Returns
+        -------
+        bool
+            False on timeout, or when `reset` ends the warmup meanwhile.
+
+        Raises
+        ------
+        TypeError
+            If `modules` is one string, or holds anything but strings.
+        ValueError
+            If one of `modules` was not submitted.
+        """
+        names = None if modules is None else check_names(modules)
+        with self._condition:
+            run = self._run
+            for name in names or ():
+                if name not in run.ids:
+                    raise ValueError(
+                        f"{name!r} is not part of this warmup; submit it first"
+                    )
+
+            def over() -> bool:
+                if run is not self._run:
+                    return True
+                if names is None:
+                    return run.done and not run.unlogged
+                while names and not (
+                    names[-1] in run.pending or names[-1] in run.unlogged
+                ):
+                    names.pop()
+                return not names
+
+            return self._condition.wait_for(over, timeout) and run is self._run
+
+    def on_complete(self, callback: Callable[[Status], object]) -> None:
+        """
+        Call `callback(status)` once, when the warmup is done.
+
+        At once, and on the calling thread, if it is done already; otherwise on the
+        thread that ends the last module.
+        """
+        with self._condition:
+            run = self._run
+            if not run.done:
+                run.on_complete.append(callback)
+                return
+            status = run.status()
+        call(callback, status)
+
+    def on_canary(self, callback: Callable[[Record], object]) -> Callable[[], None]:
+        """
+        Call `callback(record)` each time a record starts or ends, until `reset`.
+
+        Returns
+        -------
+        callable
+            Ends the subscription; may be called more than once.
+        """
+        token = object()
+        with self._condition:
+            run = self._run
+            run.on_canary[token] = callback
+
+        def unsubscribe() -> None:
+            with self._condition:
+                run.on_canary.pop(token, None)
+
+        return unsubscribe
+
+    def canaries(self) -> list[Record]:
+        """
+        Return a copy of every record, oldest first, over the manager's whole life.
+
+        Returns
+        -------
+        list of dict
+            Keys: canary_id, module, status, thread_name, thread_id, submit_ts,
+            start_ts and end_ts (seconds since the epoch), elapsed_ms
+            (milliseconds), error, hint, output.
+        """
+        return [canary.to_dict() for canary in self.snapshot()]
+
+    def snapshot(self) -> list[Canary]:
+        """Return every record as it stands, oldest first; the records are frozen."""
+        with self._condition:
+            return self._canaries.copy()
+
+    def require(self, name: str, timeout: float | None = None) -> ModuleType:
+        """
+        Return a module: at once if warm, else as soon as it can be had.
+
+        A module under way is waited for. One that is queued or was never submitted
+        is imported here and now, which `timeout` cannot cut short.
+
+        Parameters
+        ----------
+        name : str
+            Absolute dotted name.
+        timeout : float, optional
+            Seconds to wait for an import under way; for ever when left out.
+
+        Returns
+        -------
+        types.ModuleType
+
+        Raises
+        ------
+        BaseException
+            Whatever the import raised.
+        TimeoutError
+            If the import under way does not end in time.
+        TypeError, ValueError
+            As `submit` does.
+        """
+        check_names([name])
+        with self._condition:
+            run = self._run
+            canary_id = run.ids.get(name)
+            queued = canary_id is not None and self._canaries[canary_id - 1].queued
+        if canary_id is None:
+            return import_module(name).result()
+        if queued:
+            outcome = self._import(run, canary_id, import_module)
+            if outcome is not None:
+                return outcome.result()
+        with self._condition:
+            # An import that requires itself would wait for ever: let Python decide.
+            own = self._canaries[canary_id - 1].thread_id == threading.get_ident()
+            if not own and not self._condition.wait_for(
+                lambda: self._canaries[canary_id - 1].ended, timeout
+            ):
+                raise TimeoutError(
+                    f"{name!r} is still being imported after {timeout!r} seconds"
+                )
+            failure = run.failed.get(name)
+        if failure is not None and name not in sys.modules:
+            return failure.result()
+        return import_module(name).result()
+
+    def cancel(self) -> list[str]:
+        """
+        Drop what has not started; an import that runs cannot be stopped.
+
+        Returns
+        -------
+        list of str
+            The modules dropped, in submission order.
+        """
+        with self._condition:
+            run = self._run
+            notice = Notice(run)
+            dropped = [
+                self._canaries[canary_id - 1]
+                for canary_id in run.pending.values()
+                if self._canaries[canary_id - 1].queued
+            ]
+            for canary in dropped:
+                self._finish(
+                    notice,
+                    canary.finished(CanaryStatus.CANCELLED, at=time.time()),
+                )
+            self._conclude(notice)
+        self._announce(notice)
+        return [canary.module for canary in dropped]
+
+    def reset(self) -> None:
+        """
+        Forget the warmup and its callbacks, so that `submit` may be called again.
+
+        Records stay, and those still running become "cancelled". Worker threads
+        stay alive; an import under way goes on, unseen.
+        """
+        with self._condition:
+            run, self._run = self._run, Run()
+            notice = Notice(run)
+            for canary_id in list(run.pending.values()):
+                canary = self._canaries[canary_id - 1]
+                self._finish(
+                    notice, canary.finished(CanaryStatus.CANCELLED, at=time.time())
+                )
+            notice.on_canary = list(run.on_canary.values())
+            run.on_canary.clear()
+            run.on_complete.clear()
+            self._condition.notify_all()
+        notice.call()
+
+    def _enlist(self, names: list[str], *, first: bool) -> None:
+        """Enter names into the run and hand them to the pool."""
+        with self._condition:
+            run = self._run
+            if first and run.submitted:
+                raise RuntimeError(
+                    "there is a warmup already; call reset() first, or extend() to"
+                    " add to it"
+                )
+            ids, notice = self._enter(run, names)
+        self._start(run, ids, notice)
+
+    def _enter(self, run: Run, names: list[str]) -> tuple[list[int], Notice]:
+        """Make a record for each name not asked for yet; call under the lock."""
+        notice = Notice(run)
+        starts = not run.submitted
+        run.submitted = True
+        submitted_at = time.time()
+        ids: list[int] = []
+        for name in dict.fromkeys(names):
+            if name in run.pending or name in run.completed or name in run.failed:
+                continue
+            canary = Canary(len(self._canaries) + 1, name, submitted_at)
+            self._canaries.append(canary)
+            run.ids[name] = run.pending[name] = canary.canary_id
+            ids.append(canary.canary_id)
+        if starts:
+            self._conclude(notice)
+        return ids, notice
+
+    def _start(self, run: Run, ids: list[int], notice: Notice) -> None:
+        """Hand records to the pool, which may refuse them."""
+        self._announce(notice)
+        for position, canary_id in enumerate(ids):
+            try:
+                future = self._pool.submit(self._work, run, canary_id)
+            except Exception as refusal:  # noqa: BLE001 - whatever a lent pool raises
+                self._refuse(run, ids[position:], refusal)
+                return
+            future.add_done_callback(functools.partial(self._settle, run, canary_id))
+
+    def _settle(self, run: Run, canary_id: int, future: Future[None]) -> None:
+        """Fail a module whose job the pool accepted and then did not run."""
+        if future.cancelled():
+            self._refuse(
+                run, [canary_id], RuntimeError("the pool dropped the job unstarted")
+            )
+        elif (exception := future.exception()) is not None:
+            self._refuse(run, [canary_id], exception)
+
+    def _refuse(self, run: Run, ids: list[int], reason: BaseException) -> None:
+        """End records that the pool will not run as failed."""
+        outcome = Outcome(exception=reason)
+        with self._condition:
+            notice = Notice(run)
+            for canary_id in ids:
+                canary = self._canaries[canary_id - 1]
+                if canary.ended:
+                    continue
+                run.failed[canary.module] = None
+                self._finish(
+                    notice,
+                    canary.finished(
+                        CanaryStatus.FAILED, at=time.time(), error=outcome.error
+                    ),
+                )
+            self._conclude(notice)
+        self._announce(notice)
+
+    def _work(self, run: Run, canary_id: int) -> None:
+        """Do one job of the pool."""
+        self._import(run, canary_id, import_quietly)
+
+    def _import(
+        self, run: Run, canary_id: int, importer: Callable[[str], Outcome]
+    ) -> Outcome | None:
+        """Import a queued module on this thread; None if it is not queued any more."""
+        with self._condition:
+            canary = self._canaries[canary_id - 1]
+            if not canary.queued:
+                return None
+            started_at = time.time()
+            canary = self._canaries[canary_id - 1] = canary.started(
+                at=started_at,
+                thread_name=threading.current_thread().name,
+                thread_id=threading.get_ident(),
+            )
+            notice = Notice(run)
+            notice.records.append(canary)
+            notice.on_canary = list(run.on_canary.values())
+        notice.call()
+        began = time.perf_counter()
+        outcome = importer(canary.module)
+        # The wall clock may be set back meanwhile; a duration comes from the other.
+        ended_at = (canary.start_ts or started_at) + time.perf_counter() - began
+        hint = outcome.hint(canary.module)
+        with self._condition:
+            notice = Notice(run)
+            if self._canaries[canary_id - 1].ended:
+                return outcome
+            if outcome.exception is None:
+                run.completed[canary.module] = None
+                status = CanaryStatus.COMPLETED
+            else:
+                run.failed[canary.module] = outcome
+                status = CanaryStatus.FAILED
+            ended = canary.finished(
+                status,
+                at=ended_at,
+                error=outcome.error,
+                hint=hint,
+                output=outcome.output,
+            )
+            self._finish(notice, ended)
+            self._conclude(notice)
+        self._announce(notice)
+        return outcome
+
+    def _finish(self, notice: Notice, canary: Canary) -> None:
+        """Give a record its last state; call under the lock."""
+        self._canaries[canary.canary_id - 1] = canary
+        run = notice.run
+        del run.pending[canary.module]
+        run.unlogged.add(canary.module)
+        notice.records.append(canary)
+
+    def _conclude(self, notice: Notice) -> None:
+        """Note down what there is to tell; call under the lock."""
+        run = notice.run
+        notice.on_canary = list(run.on_canary.values())
+        if self.log_to_stderr:
+            notice.lines = [
+                log.module_line(canary, self._main_thread_id)
+                for canary in notice.records
+                if canary.status is not CanaryStatus.CANCELLED
+            ]
+        if run.done and (notice.records or not run.ids):
+            if self.log_to_stderr:
+                notice.lines += log.summary_lines(
+                    [self._canaries[canary_id - 1] for canary_id in run.ids.values()],
+                    self._main_thread_id,
+                )
+            notice.on_complete, run.on_complete = run.on_complete, []
+            notice.status = run.status() if notice.on_complete else {}
+
+    def _announce(self, notice: Notice) -> None:
+        """Write the log, let those go who wait, call the callbacks."""
+        log.write(notice.lines)
+        with self._condition:
+            notice.run.unlogged.difference_update(
+                canary.module for canary in notice.records
+            )
+            self._condition.notify_all()
+        notice.call()
+
+
+_manager_lock = threading.Lock()
+_manager: WarmupManager | None = None
+
+
+def get_manager() -> WarmupManager:
+    """Return the manager that the extension uses; it writes no log lines."""
+    global _manager  # noqa: PLW0603 - one for the process
+    with _manager_lock:
+        if _manager is None:
+            _manager = WarmupManager(log_to_stderr=False)
+        return _manager
+
+
+def require(name: str, timeout: float | None = None) -> ModuleType:
+    """Return a module: `WarmupManager.require` of `get_manager()`."""
+    return get_manager().require(name, timeout)

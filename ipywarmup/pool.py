@@ -1,0 +1,210 @@
+"""The worker threads: daemon, long-lived, named, one lane under the GIL."""
+
+from __future__ import annotations
+
+import atexit
+import collections
+import os
+import sys
+import threading
+import time
+from concurrent.futures import Executor, Future
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def default_lanes() -> int:
+    """
+    Return how many imports are worth running side by side.
+
+    Returns
+    -------
+    int
+        1 where a GIL lets one thread run at a time (4 to 8 lanes took 20-30 %
+        longer there), else the number of processors, at most 8.
+    """
+    gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)()
+    return 1 if gil_enabled else min(8, os.cpu_count() or 1)
+
+
+# Guarantees
+# - Jobs start in the order in which they were submitted, at most `lanes` at a
+#   time. A job that has run for `patience` seconds gives its lane to the next
+#   worker, so that one import that never ends does not hold up the others.
+# - Threads are daemons, are named ipywarmup-0, ipywarmup-1, ..., start when
+#   there is something to do, and are never retired: pyarrow 25.0.0 crashes
+#   later if the thread that imported it has ended.
+# - After `shutdown`, or once the interpreter has begun to exit, no job starts.
+# This code assumes
+# - that jobs do not raise: whatever a job does is put into its future;
+# - that `_condition` is the only lock and that no job runs, and no callback of
+#   a future is called, under it.
+
+
+class WarmupPool(Executor):
+    """
+    Run jobs on daemon threads that live as long as the process.
+
+    Parameters
+    ----------
+    lanes : int, optional
+        How many jobs may run at the same time, at least 1; `default_lanes`
+        when left out.
+    patience : float, optional
+        Seconds after which a running job no longer occupies its lane.
+
+    Raises
+    ------
+    ValueError
+        If `lanes` is less than 1.
+    """
+
+    def __init__(self, lanes: int | None = None, *, patience: float = 10.0) -> None:
+        self._condition = threading.Condition()
+        self._jobs: collections.deque[
+            tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+        ] = collections.deque()
+        self._threads: list[threading.Thread] = []
+        self._started_at: dict[int, float] = {}
+        self._closed = False
+        self._patience = patience
+        self._lanes = 1
+        self.lanes = default_lanes() if lanes is None else lanes
+
+    @property
+    def lanes(self) -> int:
+        """How many jobs may run at the same time; may be set at any time."""
+        return self._lanes
+
+    @lanes.setter
+    def lanes(self, lanes: int) -> None:
+        if lanes < 1:
+            raise ValueError(f"lanes must be 1 or more, not {lanes!r}")
+        with self._condition:
+            self._lanes = lanes
+            self._staff()
+            self._condition.notify_all()
+
+    def submit(
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Future[T]:
+        """
+        Queue a call.
+
+        Returns
+        -------
+        concurrent.futures.Future
+            Its result or exception.
+
+        Raises
+        ------
+        RuntimeError
+            After `shutdown`.
+        """
+        future: Future[T] = Future()
+        with self._condition:
+            if self._closed:
+                raise RuntimeError("cannot schedule new futures after shutdown")
+            self._jobs.append((future, fn, args, kwargs))
+            self._staff()
+            self._condition.notify_all()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the signature of Executor
+        """
+        Refuse further jobs; the threads stay, idle.
+
+        Parameters
+        ----------
+        wait : bool
+            Whether to block until the jobs accepted so far have ended.
+        cancel_futures : bool
+            Whether to drop what has not started.
+        """
+        dropped: list[Future[Any]] = []
+        with self._condition:
+            self._closed = True
+            if cancel_futures:
+                dropped = [job[0] for job in self._jobs]
+                self._jobs.clear()
+            self._condition.notify_all()
+        for future in dropped:
+            future.cancel()
+        if wait:
+            with self._condition:
+                self._condition.wait_for(
+                    lambda: not self._jobs and not self._started_at
+                )
+
+    def _stop_at_exit(self) -> None:
+        """Start nothing more; who waited for the rest has already ended."""
+        with self._condition:
+            self._closed = True
+            self._jobs.clear()
+
+    def _staff(self) -> None:
+        """Start the workers that the queue calls for; call under the lock."""
+        wanted = self._lanes + self._overdue(time.monotonic())
+        if self._started_at and self._jobs:
+            # One more, idle, who takes over if a running job loses its lane.
+            wanted += 1
+        wanted = min(wanted, len(self._started_at) + len(self._jobs))
+        if wanted and not self._threads:
+            atexit.register(self._stop_at_exit)
+        while len(self._threads) < wanted:
+            index = len(self._threads)
+            thread = threading.Thread(
+                target=self._work,
+                args=(index,),
+                name=f"ipywarmup-{index}",
+                daemon=True,
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def _overdue(self, now: float) -> int:
+        """Count the running jobs that have lost their lane."""
+        return sum(now - began >= self._patience for began in self._started_at.values())
+
+    def _take(
+        self, index: int
+    ) -> tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+        """Wait until worker `index` is on duty and has a job."""
+        with self._condition:
+            while True:
+                now = time.monotonic()
+                on_duty = index < self._lanes + self._overdue(now)
+                if self._jobs and on_duty:
+                    job = self._jobs.popleft()
+                    self._started_at[index] = now
+                    self._staff()
+                    return job
+                until_overdue = [
+                    self._patience - (now - began)
+                    for began in self._started_at.values()
+                    if now - began < self._patience
+                ]
+                waits_for_lane = self._jobs and until_overdue
+                self._condition.wait(min(until_overdue) if waits_for_lane else None)
+
+    def _work(self, index: int) -> None:
+        while True:
+            future, fn, args, kwargs = self._take(index)
+            if future.set_running_or_notify_cancel():
+                try:
+                    result = fn(*args, **kwargs)
+                except BaseException as error:  # noqa: BLE001 - the future carries it
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
+                    del result
+            # A job's arguments live no longer than the job.
+            del future, fn, args, kwargs
+            with self._condition:
+                del self._started_at[index]
+                self._condition.notify_all()

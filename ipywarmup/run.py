@@ -1,0 +1,80 @@
+"""One warmup: which modules it has, who wants to know, and how they are told."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ipywarmup.canary import Canary
+    from ipywarmup.importing import Outcome
+
+Status: TypeAlias = dict[str, list[str]]
+Record: TypeAlias = dict[str, Any]
+
+logger = logging.getLogger("ipywarmup")
+
+
+class Run:
+    """One warmup, from its first `submit` to the `reset` that forgets it."""
+
+    def __init__(self) -> None:
+        self.submitted = False
+        # By module: the record that stands for it in this run.
+        self.ids: dict[str, int] = {}
+        # By module, in submission order. The values of `failed` are how the
+        # imports ended, None where no import was tried.
+        self.pending: dict[str, int] = {}
+        self.completed: dict[str, None] = {}
+        self.failed: dict[str, Outcome | None] = {}
+        # Ended, but the log does not say so yet: `wait` waits for that, too.
+        self.unlogged: set[str] = set()
+        self.on_complete: list[Callable[[Status], object]] = []
+        self.on_canary: dict[object, Callable[[Record], object]] = {}
+
+    @property
+    def done(self) -> bool:
+        """Whether it was submitted and nothing is pending."""
+        return self.submitted and not self.pending
+
+    def status(self) -> Status:
+        """Return new lists of the module names in each state."""
+        return {
+            "pending": list(self.pending),
+            "completed": list(self.completed),
+            "failed": list(self.failed),
+        }
+
+
+class Notice:
+    """
+    What is to be said once the lock is free: log lines, then callbacks.
+
+    Collected under the lock, so that it tells of one moment.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.lines: list[str] = []
+        self.records: list[Canary] = []
+        self.on_canary: list[Callable[[Record], object]] = []
+        self.on_complete: list[Callable[[Status], object]] = []
+        self.status: Status = {}
+
+    def call(self) -> None:
+        """Call the callbacks, those of the records first."""
+        for canary in self.records:
+            for on_canary in self.on_canary:
+                call(on_canary, canary.to_dict())
+        for on_complete in self.on_complete:
+            call(on_complete, {key: list(names) for key, names in self.status.items()})
+
+
+def call(callback: Callable[..., object], argument: object) -> None:
+    """Call a user's callback, whose failure is its own."""
+    try:
+        callback(argument)
+    except BaseException:
+        logger.exception("callback %r raised", callback)

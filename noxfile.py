@@ -1,0 +1,60 @@
+"""The checks, each in an environment of its own: `nox --list` names them."""
+
+import nox
+from packaging.requirements import Requirement
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.error_on_missing_interpreters = False
+
+TEST = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"][
+    "test"
+]
+OLDEST = ["ipython==8.18.*", "ipykernel==6.29.*", "ipywidgets==8.0.5"]
+
+
+def listed(*names: str) -> list[str]:
+    """Return these packages as the extra `test` lists them, with their versions."""
+    return [line for line in TEST if Requirement(line).name in names]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, formatting and the layering of the modules."""
+    session.install(*listed("ruff", "import-linter"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of the package and the tests."""
+    session.install(".[test]")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session(python=["3.11", "3.12", "3.13"])
+def tests(session: nox.Session) -> None:
+    """Run all tests, the notebooks too, on each supported Python that is found."""
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """Run the notebooks and compare their output with what is saved."""
+    session.install(".[test]")
+    session.run("pytest", "--nbval", "notebooks", *session.posargs)
+
+
+@nox.session(python="3.11")
+def kernels(session: nox.Session) -> None:
+    """Run the kernel tests with the oldest IPython, ipykernel and ipywidgets."""
+    session.install(".[test]", *OLDEST)
+    session.run("pytest", "tests/kernel", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the wheel into dist/."""
+    session.run("python", "-m", "pip", "wheel", ".", "--no-deps", "--wheel-dir", "dist")
