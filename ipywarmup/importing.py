@@ -63,7 +63,7 @@ def import_module(name: str) -> Outcome:
     """
     try:
         return Outcome(module=importlib.import_module(name))
-    except BaseException as exception:  # noqa: BLE001 - SystemExit fails an import, too
+    except BaseException as exception:  # SystemExit fails an import, too
         return Outcome(exception=exception, traceback=_without_importing(exception))
 
 
@@ -79,7 +79,7 @@ def describe(exception: BaseException) -> str:
     name = type(exception).__name__
     try:
         message = str(exception)
-    except Exception:  # noqa: BLE001 - a broken __str__ is part of the module's failure
+    except Exception:  # a broken __str__ is part of the module's failure
         message = "<message cannot be shown>"
     return f"{name}: {message}" if message else name
 

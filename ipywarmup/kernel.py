@@ -16,7 +16,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def running_shell() -> Any | None:  # noqa: ANN401 - IPython is not imported here
@@ -29,6 +29,47 @@ def running_shell() -> Any | None:  # noqa: ANN401 - IPython is not imported her
 def is_kernel(shell: object) -> bool:
     """Whether a shell belongs to a kernel, not to a terminal."""
     return getattr(shell, "kernel", None) is not None
+
+
+def is_outstream(stream: object) -> bool:
+    """Whether a stream is the one through which a kernel writes to its cells."""
+    return hasattr(stream, "echo") and hasattr(stream, "pub_thread")
+
+
+class OutStreamTap:
+    """
+    Hear what is written to a kernel's stream, on the thread that writes it.
+
+    An OutStream hands all text to its `echo`, a stream that kernels rarely have.
+
+    Parameters
+    ----------
+    stream : ipykernel.iostream.OutStream
+    hear : callable
+        Takes the text; what it does not claim by returning True goes to the
+        stream's former echo.
+    """
+
+    def __init__(self, stream: Any, hear: Callable[[str], bool]) -> None:  # noqa: ANN401
+        self._stream = stream
+        self._hear = hear
+        self._former = stream.echo
+        stream.echo = self
+
+    def write(self, text: str) -> None:
+        """Take part in what is written."""
+        if not self._hear(text) and self._former is not None:
+            self._former.write(text)
+
+    def flush(self) -> None:
+        """Flush the former echo."""
+        if self._former is not None:
+            self._former.flush()
+
+    def remove(self) -> None:
+        """Give the stream its former echo back."""
+        if self._stream.echo is self:
+            self._stream.echo = self._former
 
 
 @contextlib.contextmanager

@@ -65,5 +65,5 @@ def write(lines: Iterable[str]) -> None:
         for line in lines:
             try:
                 sys.stderr.write(line + "\n")
-            except Exception:  # noqa: BLE001, S112 - closed, broken, or None
+            except Exception:  # noqa: S112 - closed, broken, or None
                 continue

@@ -81,7 +81,7 @@ class WarmupManager:
         RuntimeError
             If there is a warmup already; `reset` forgets it, `extend` adds to it.
         """
-        self._enlist(check_names(modules), first=True)
+        self._enlist(check_names(modules), first=True)()
 
     def extend(self, modules: Iterable[str]) -> None:
         """
@@ -95,7 +95,26 @@ class WarmupManager:
         TypeError, ValueError
             As `submit` does.
         """
-        self._enlist(check_names(modules), first=False)
+        self.prepare(modules)()
+
+    def prepare(self, modules: Iterable[str]) -> Callable[[], None]:
+        """
+        Do the first half of `extend`: make the records, hand nothing to the pool.
+
+        What is drawn between the halves does not compete with an import for the
+        interpreter.
+
+        Returns
+        -------
+        callable
+            The second half; to be called once, whatever happens in between.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `submit` does.
+        """
+        return self._enlist(check_names(modules), first=False)
 
     def retry(self) -> list[str]:
         """
@@ -229,10 +248,30 @@ class WarmupManager:
         """
         return [canary.to_dict() for canary in self.snapshot()]
 
-    def snapshot(self) -> list[Canary]:
-        """Return every record as it stands, oldest first; the records are frozen."""
+    @property
+    def run(self) -> Run:
+        """The current warmup, to name it in `snapshot` after a `reset`, too."""
         with self._condition:
-            return self._canaries.copy()
+            return self._run
+
+    def snapshot(self, run: Run | None = None) -> list[Canary]:
+        """
+        Return records as they stand at one moment, in submission order.
+
+        Parameters
+        ----------
+        run : Run, optional
+            Only the records of this warmup, the latest one for each module.
+
+        Returns
+        -------
+        list of Canary
+            The records themselves, which are frozen.
+        """
+        with self._condition:
+            if run is None:
+                return self._canaries.copy()
+            return [self._canaries[canary_id - 1] for canary_id in run.ids.values()]
 
     def require(self, name: str, timeout: float | None = None) -> ModuleType:
         """
@@ -333,8 +372,8 @@ class WarmupManager:
             self._condition.notify_all()
         notice.call()
 
-    def _enlist(self, names: list[str], *, first: bool) -> None:
-        """Enter names into the run and hand them to the pool."""
+    def _enlist(self, names: list[str], *, first: bool) -> Callable[[], None]:
+        """Enter names into the run; return what hands them to the pool."""
         with self._condition:
             run = self._run
             if first and run.submitted:
@@ -343,7 +382,7 @@ class WarmupManager:
                     " add to it"
                 )
             ids, notice = self._enter(run, names)
-        self._start(run, ids, notice)
+        return functools.partial(self._start, run, ids, notice)
 
     def _enter(self, run: Run, names: list[str]) -> tuple[list[int], Notice]:
         """Make a record for each name not asked for yet; call under the lock."""
@@ -369,7 +408,7 @@ class WarmupManager:
         for position, canary_id in enumerate(ids):
             try:
                 future = self._pool.submit(self._work, run, canary_id)
-            except Exception as refusal:  # noqa: BLE001 - whatever a lent pool raises
+            except Exception as refusal:  # whatever a lent pool raises
                 self._refuse(run, ids[position:], refusal)
                 return
             future.add_done_callback(functools.partial(self._settle, run, canary_id))

@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ipywarmup.kernel import outside_cells
+from ipywarmup.kernel import OutStreamTap, is_outstream, outside_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,48 +47,94 @@ class Output:
 
 # Guarantees
 # - While a thread is inside `collected`, what it writes to sys.stdout and
-#   sys.stderr goes to its Output alone; other threads write as they always did.
-# - When the last thread has left, the streams are as they were found. It is the
-#   stream's own `write` that is stepped in front of, not the name sys.stdout:
-#   so a `redirect_stdout` elsewhere can neither lose nor resurrect the tap.
+#   sys.stderr is collected, and no cell and no terminal shows it; other threads
+#   write as they always did.
+# - When the last thread has left, the streams are as they were found.
 # This code assumes
-# - that `print`, `warnings` and `logging` look `write` up on the stream at each
-#   call, as they do. Bytes written to `stream.buffer`, and what C code writes to
-#   a file descriptor, pass by.
+# - that `print`, `warnings` and `logging` write to whatever sys.stdout and
+#   sys.stderr are at that moment. What somebody else has put there since then
+#   (`redirect_stdout`, `%%capture`) gets it, as do bytes written to
+#   `stream.buffer`, and what C code writes to a file descriptor.
 _lock = threading.Lock()
 _outputs: dict[int, Output] = {}
-_taps: list[_Tap] = []
+_taps: list[OutStreamTap | _StandardStream] = []
 
 
-class _Tap:
-    """One stream's `write`, stepped in front of."""
+def _collect(text: str) -> bool:
+    """Keep text for the calling thread; False if its output is not collected."""
+    output = _outputs.get(threading.get_ident())
+    if output is None:
+        return False
+    output.write(text)
+    return True
 
-    def __init__(self, stream: Any) -> None:  # noqa: ANN401 - any text stream
-        self.stream = stream
-        self._own: Callable[[str], Any] | None = vars(stream).get("write")
-        original: Callable[[str], Any] = stream.write
 
-        def write(text: str) -> Any:  # noqa: ANN401 - what the stream returns
-            output = _outputs.get(threading.get_ident())
-            return original(text) if output is None else output.write(text)
+class _StandardStream:
+    """
+    Stand in for `sys.stdout` or `sys.stderr` in a terminal or a script.
 
+    A stand-in, since IPython 9 saves the `write` of the stream itself at the start
+    of a cell and puts it back at the end: a function of ours there would be lost
+    within a cell, or stay for good.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._stream: Any = getattr(sys, name)
+        self._write: Callable[[str], Any] = self._stream.write
+        setattr(sys, name, self)
+
+    @property
+    def write(self) -> Callable[[str], Any]:
+        """Write as the stream does, unless this thread's output is collected."""
+        write = self._write
+        return lambda text: len(text) if _collect(text) else write(text)
+
+    @write.setter
+    def write(self, write: Callable[[str], Any]) -> None:
+        # IPython steps in front of the write of the stand-in, too.
         self._write = write
-        stream.write = write
+
+    def writelines(self, lines: list[str]) -> None:
+        """Write each line."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, attribute: str) -> Any:  # noqa: ANN401 - of any stream
+        return getattr(self._stream, attribute)
 
     def remove(self) -> None:
-        """Step out, unless somebody has stepped in front of us meanwhile."""
-        if vars(self.stream).get("write") is not self._write:
-            return
-        if self._own is None:
-            del self.stream.write
-        else:
-            self.stream.write = self._own
+        """Put the stream back, unless somebody has put another there meanwhile."""
+        if getattr(sys, self._name) is self:
+            setattr(sys, self._name, self._stream)
+
+
+def _tap() -> None:
+    """Step in front of both streams where nobody of ours stands yet."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if is_outstream(stream):
+            if not isinstance(stream.echo, OutStreamTap):
+                _taps.append(OutStreamTap(stream, _collect))
+        elif stream is not None and not isinstance(stream, _StandardStream):
+            _taps.append(_StandardStream(name))
+
+
+def _untap() -> None:
+    """Step out again, the last to come first."""
+    while _taps:
+        _taps.pop().remove()
+    for name in ("stdout", "stderr"):
+        # A redirection may have brought back a stand-in that was gone already.
+        stream = getattr(sys, name)
+        if isinstance(stream, _StandardStream):
+            stream.remove()
 
 
 @contextlib.contextmanager
 def collected() -> Iterator[Output]:
     """
-    Collect what the calling thread prints, and keep the rest out of all cells.
+    Collect what the calling thread prints, and keep it out of all cells.
 
     Yields
     ------
@@ -100,11 +146,7 @@ def collected() -> Iterator[Output]:
     with _lock:
         outer = _outputs.get(thread_id)
         _outputs[thread_id] = output
-        for stream in (sys.stdout, sys.stderr):
-            if not any(tap.stream is stream for tap in _taps):
-                # A stream that takes no attributes, or none at all, stays as it is.
-                with contextlib.suppress(AttributeError, TypeError):
-                    _taps.append(_Tap(stream))
+        _tap()
     try:
         with outside_cells():
             yield output
@@ -115,6 +157,4 @@ def collected() -> Iterator[Output]:
             else:
                 _outputs[thread_id] = outer
             if not _outputs:
-                for tap in _taps:
-                    tap.remove()
-                _taps.clear()
+                _untap()

@@ -198,7 +198,7 @@ class WarmupPool(Executor):
             if future.set_running_or_notify_cancel():
                 try:
                     result = fn(*args, **kwargs)
-                except BaseException as error:  # noqa: BLE001 - the future carries it
+                except BaseException as error:  # the future carries it
                     future.set_exception(error)
                 else:
                     future.set_result(result)

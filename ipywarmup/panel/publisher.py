@@ -1,0 +1,151 @@
+"""The one thread that draws what changes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger("ipywarmup")
+
+
+class Drawing(Protocol):
+    """What a publisher keeps up to date."""
+
+    def draw(self) -> bool:
+        """Draw the present state; return whether it was the last one."""
+
+
+# Guarantees
+# - Every `draw` runs on the one publisher thread, so drawings need no locks.
+# - Drawings are drawn at most once in `interval` seconds, however often `wake` is
+#   called, and once more after the last `wake`: the final state always shows.
+# - A drawing that raises is logged and dropped; the others go on.
+# This code assumes
+# - that a drawing reads the state it draws itself, so wakes may be merged.
+
+
+class Publisher:
+    """
+    Draw on one daemon thread, when woken, but not too often.
+
+    Parameters
+    ----------
+    interval : float
+        Seconds between two rounds of drawing, at least. The default keeps each
+        widget below 10 messages a second.
+    tick : float
+        Seconds after which a drawing is brought up to date without a wake, for
+        times that count up.
+    clock : callable
+        Returns monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        interval: float = 0.125,
+        tick: float = 0.5,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._interval = interval
+        self._tick = tick
+        self._clock = clock
+        self._condition = threading.Condition()
+        self._drawings: list[Drawing] = []
+        self._woken = False
+        self._rounds_begun = 0
+        self._rounds_drawn = 0
+        self._last_round = float("-inf")
+        self._thread: threading.Thread | None = None
+
+    def follow(self, drawing: Drawing) -> None:
+        """Keep a drawing up to date until it says that it is final."""
+        with self._condition:
+            self._drawings.append(drawing)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="ipywarmup-publisher", daemon=True
+                )
+                self._thread.start()
+        self.wake()
+
+    def wake(self, *_: object) -> None:
+        """Ask for a round of drawing; takes any arguments, to serve as a callback."""
+        with self._condition:
+            self._woken = True
+            self._condition.notify_all()
+
+    def flush(self, timeout: float) -> bool:
+        """
+        Wait until the present state is drawn.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds.
+
+        Returns
+        -------
+        bool
+            False on timeout.
+        """
+        with self._condition:
+            wanted = self._rounds_begun + 1
+            self._woken = True
+            self._condition.notify_all()
+            return self._condition.wait_for(
+                lambda: not self._drawings or self._rounds_drawn >= wanted, timeout
+            )
+
+    def close(self) -> None:
+        """Draw no more; the thread ends."""
+        with self._condition:
+            self._drawings.clear()
+            self._thread = None
+            self._condition.notify_all()
+
+    def due(self) -> float | None:
+        """Return the seconds until the next round, None if there is none."""
+        if not self._drawings:
+            return None
+        pause = self._interval if self._woken else self._tick
+        return max(0.0, self._last_round + pause - self._clock())
+
+    def draw(self) -> None:
+        """Draw everything once, and let go of what is final."""
+        with self._condition:
+            self._woken = False
+            self._rounds_begun += 1
+            self._last_round = self._clock()
+            drawings = self._drawings.copy()
+        final = [drawing for drawing in drawings if _drawn(drawing)]
+        with self._condition:
+            for drawing in final:
+                if drawing in self._drawings:
+                    self._drawings.remove(drawing)
+            self._rounds_drawn += 1
+            self._condition.notify_all()
+
+    def _run(self) -> None:
+        me = threading.current_thread()
+        while True:
+            with self._condition:
+                while self._thread is me and (due := self.due()) != 0.0:
+                    self._condition.wait(due)
+                if self._thread is not me:
+                    return
+            self.draw()
+
+
+def _drawn(drawing: Drawing) -> bool:
+    """Draw; return whether there is nothing more to draw."""
+    try:
+        return drawing.draw()
+    except Exception:
+        logger.exception("%r cannot be drawn", drawing)
+        return True

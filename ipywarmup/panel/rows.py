@@ -1,0 +1,202 @@
+"""What there is to draw: a headline and one row for each module."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import enum
+from typing import TYPE_CHECKING
+
+from ipywarmup.canary import CanaryStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ipywarmup.canary import Canary
+
+
+class State(enum.StrEnum):
+    """What a row says of its module; a canary that runs is queued or running."""
+
+    RUNNING = "running"
+    FAILED = "failed"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    QUEUED = "queued"
+
+    @classmethod
+    def of(cls, canary: Canary) -> State:
+        """Return the state of a canary."""
+        return cls.QUEUED if canary.queued else cls(canary.status.value)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """
+    One line of the table, in words.
+
+    Parameters
+    ----------
+    canary_id : str
+    module : str
+    state : State
+    thread : str
+        Empty until the import starts.
+    elapsed : str
+        With its unit; empty until the import starts.
+    error, hint, output : str
+        Empty where there is none.
+    """
+
+    canary_id: str
+    module: str
+    state: State
+    thread: str
+    elapsed: str
+    error: str
+    hint: str
+    output: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Table:
+    """
+    A warmup at one moment, ready to be drawn.
+
+    Parameters
+    ----------
+    total : int
+        Number of modules.
+    counts : dict of State to int
+        Of all modules, drawn or not; states that occur only.
+    rows : tuple of Row
+        In the order of the records.
+    """
+
+    total: int
+    counts: dict[State, int]
+    rows: tuple[Row, ...]
+
+    @property
+    def ended(self) -> int:
+        """How many modules have reached their last state."""
+        return self.total - self.unfinished
+
+    @property
+    def unfinished(self) -> int:
+        """How many modules are queued or running."""
+        return self.counts.get(State.RUNNING, 0) + self.counts.get(State.QUEUED, 0)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing will change any more."""
+        return not self.unfinished
+
+    @property
+    def headline(self) -> str:
+        """What the table amounts to, without any times."""
+        if not self.total:
+            return "Warmup: no modules yet"
+        completed = self.counts.get(State.COMPLETED, 0)
+        words = [f"{completed} of {_modules(self.total)} completed"]
+        words += [
+            f"{self.counts[state]} {state}"
+            for state in (State.FAILED, State.CANCELLED, State.RUNNING, State.QUEUED)
+            if state in self.counts
+        ]
+        return f"Warmup{' done' if self.done else ''}: {', '.join(words)}"
+
+    @property
+    def left_out(self) -> str:
+        """What is not among the rows; empty if everything is."""
+        shown = collections.Counter(row.state for row in self.rows)
+        hidden = {
+            state: count - shown[state]
+            for state, count in self.counts.items()
+            if count > shown[state]
+        }
+        if not hidden:
+            return ""
+        kinds = ", ".join(f"{count} {state}" for state, count in hidden.items())
+        return f"and {_modules(sum(hidden.values()))} more: {kinds}"
+
+
+# Which rows go first when there is no room for all.
+_INTEREST = {state: rank for rank, state in enumerate(State)}
+
+
+def tabulate(canaries: Sequence[Canary], *, now: float, limit: int) -> Table:
+    """
+    Put records into words.
+
+    Parameters
+    ----------
+    canaries : sequence of Canary
+    now : float
+        Wall clock, seconds since the epoch; running rows count up to it.
+    limit : int
+        The most rows. Beyond it, running modules go before failed ones, those
+        before the latest to complete, and the queued last.
+
+    Returns
+    -------
+    Table
+    """
+    states = [State.of(canary) for canary in canaries]
+    chosen: Sequence[int] = range(len(canaries))
+    if len(canaries) > limit:
+
+        def interest(index: int) -> tuple[int, float]:
+            canary = canaries[index]
+            return _INTEREST[states[index]], -(canary.end_ts or -canary.canary_id)
+
+        chosen = sorted(sorted(chosen, key=interest)[:limit])
+    counts = collections.Counter(states)
+    return Table(
+        total=len(canaries),
+        counts={state: counts[state] for state in State if counts[state]},
+        rows=tuple(_row(canaries[index], states[index], now) for index in chosen),
+    )
+
+
+def _row(canary: Canary, state: State, now: float) -> Row:
+    elapsed_ms = canary.elapsed_ms
+    if state is State.RUNNING and canary.start_ts is not None:
+        elapsed_ms = max(0.0, now - canary.start_ts) * 1000
+    failed = canary.status is CanaryStatus.FAILED
+    return Row(
+        canary_id=str(canary.canary_id),
+        module=elide(canary.module, 60),
+        state=state,
+        thread=elide(canary.thread_name or "", 30),
+        elapsed="" if elapsed_ms is None else duration(elapsed_ms),
+        error=canary.error or "" if failed else "",
+        hint=canary.hint or "",
+        output=(canary.output or "").strip(),
+    )
+
+
+def duration(milliseconds: float) -> str:
+    """Return a duration in words: ``"85.2 ms"``, ``"2.31 s"``."""
+    if milliseconds < 1000:  # noqa: PLR2004 - a second
+        return f"{milliseconds:.1f} ms"
+    return f"{milliseconds / 1000:.2f} s"
+
+
+def elide(text: str, width: int) -> str:
+    """Return `text` in at most `width` characters, cut in the middle."""
+    if len(text) <= width:
+        return text
+    head = (width - 1) * 2 // 3
+    tail = width - 1 - head
+    return f"{text[:head]}…{text[len(text) - tail :]}"
+
+
+def enumerate_names(names: Sequence[str], most: int = 5) -> str:
+    """Return names as one would say them: ``"a, b, c and 7 more"``."""
+    shown = ", ".join(elide(name, 60) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def _modules(count: int) -> str:
+    return "1 module" if count == 1 else f"{count} modules"

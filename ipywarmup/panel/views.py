@@ -1,0 +1,48 @@
+"""What `%warmup status` and `%warmup canaries` return."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from ipywarmup.panel import html, text
+from ipywarmup.panel.rows import tabulate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ipywarmup.canary import Canary
+    from ipywarmup.panel.rows import Table
+
+STATUS_ROWS = 100
+CANARY_ROWS = 2000
+
+
+class TableView:
+    """
+    A moment of a warmup, shown as text or HTML by whichever frontend displays it.
+
+    Parameters
+    ----------
+    canaries : sequence of Canary
+    limit : int
+        The most rows drawn.
+    """
+
+    def __init__(self, canaries: Sequence[Canary], *, limit: int = STATUS_ROWS) -> None:
+        self.table: Table = tabulate(canaries, now=time.time(), limit=limit)
+
+    def _repr_mimebundle_(
+        self,
+        include: object = None,  # noqa: ARG002 - IPython filters what it gets
+        exclude: object = None,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Return text/plain, whose first line has no times, and text/html."""
+        return {
+            "text/plain": text.render(self.table),
+            "text/html": html.render(self.table),
+        }
+
+    def __repr__(self) -> str:
+        """Return the text."""
+        return text.render(self.table)

@@ -1,0 +1,106 @@
+"""The live panel of a notebook: an ipywidgets progress bar over the table."""
+
+from __future__ import annotations
+
+import time
+from html import escape
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import ipywidgets
+from IPython.display import display
+
+from ipywarmup.panel import html
+from ipywarmup.panel.rows import State, tabulate
+from ipywarmup.panel.views import STATUS_ROWS
+
+if TYPE_CHECKING:
+    from ipywarmup.manager import WarmupManager
+    from ipywarmup.panel.rows import Table
+    from ipywarmup.run import Run
+
+
+class WidgetPanel:
+    """
+    Follow one run in the output of one cell.
+
+    The widgets show while the run goes on. Its end replaces them by HTML, which,
+    unlike a widget, is still there when a saved notebook is opened again.
+
+    Built and shown on the main thread; after that, only the publisher's thread
+    calls `draw`, and so owns the widgets.
+
+    Parameters
+    ----------
+    manager : WarmupManager
+    run : Run
+        What `manager.run` was when the panel was asked for.
+    """
+
+    def __init__(self, manager: WarmupManager, run: Run) -> None:
+        self._manager = manager
+        self._run = run
+        self._display_id = uuid4().hex
+        table = self._table()
+        self.bar = ipywidgets.IntProgress(
+            value=table.ended,
+            max=max(1, table.total),
+            layout=ipywidgets.Layout(width="300px", max_width="100%"),
+        )
+        self.headline = ipywidgets.HTML()
+        self.rows = ipywidgets.HTML()
+        self.box = ipywidgets.VBox([self.headline, self.bar, self.rows])
+        self._fill(table)
+
+    def show(self) -> None:
+        """Display the panel in the cell that is running."""
+        table = self._table()
+        widget_view = {
+            "version_major": 2,
+            "version_minor": 0,
+            "model_id": self.box.model_id,
+        }
+        self._publish(table, {"application/vnd.jupyter.widget-view+json": widget_view})
+
+    def draw(self) -> bool:
+        """Bring the widgets up to date; turn them into HTML at the end."""
+        table = self._table()
+        self._fill(table)
+        if table.done:
+            self._publish(table, {}, update=True)
+            for widget in (self.box, self.bar, self.headline, self.rows):
+                widget.close()
+        return table.done
+
+    def _table(self) -> Table:
+        return tabulate(
+            self._manager.snapshot(self._run), now=time.time(), limit=STATUS_ROWS
+        )
+
+    def _fill(self, table: Table) -> None:
+        with self.bar.hold_sync():
+            self.bar.max = max(1, table.total)
+            self.bar.value = table.ended if table.total else 1
+            self.bar.bar_style = (
+                "danger"
+                if State.FAILED in table.counts
+                else "success"
+                if table.done
+                else "info"
+            )
+        self.headline.value = f"<b>{escape(table.headline)}</b>"
+        self.rows.value = html.render_rows(table)
+
+    def _publish(
+        self, table: Table, widget: dict[str, Any], *, update: bool = False
+    ) -> None:
+        # The text is the same at the start and at the end: a cell is compared with
+        # its saved output by tools that do not follow updates.
+        bundle = {
+            "text/plain": f"<warmup of {table.total} modules>",
+            "text/html": html.render_panel(table),
+            **widget,
+        }
+        display(  # type: ignore[no-untyped-call]
+            bundle, raw=True, display_id=self._display_id, update=update
+        )

@@ -1,0 +1,168 @@
+"""What a %warmup line asks for."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import importlib.util
+import math
+import sys
+from typing import NoReturn
+
+from ipywarmup.names import check_names
+from ipywarmup.nearest import NameIndex
+
+SUBCOMMANDS = ("status", "wait", "canaries", "cancel", "retry", "reset", "help")
+
+
+class LineError(ValueError):
+    """A line that cannot be carried out; its message is one line for the user."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """
+    A parsed line.
+
+    Parameters
+    ----------
+    command : str
+        One of `SUBCOMMANDS`, or "warm".
+    modules : tuple of str
+        Absolute dotted names, each once.
+    wait : bool
+        Whether to wait for the modules.
+    timeout : float or None
+        Seconds to wait at most.
+    quiet : bool
+        Whether to show nothing.
+    """
+
+    command: str
+    modules: tuple[str, ...] = ()
+    wait: bool = False
+    timeout: float | None = None
+    quiet: bool = False
+
+
+def parse(line: str) -> Request:
+    """
+    Parse the line of a magic.
+
+    Names are separated by blanks or commas, ``#`` starts a comment, and what
+    follows ``--`` is a module, whatever it is called.
+
+    Raises
+    ------
+    LineError
+        Naming the culprit, and what was probably meant.
+    """
+    tokens = line.partition("#")[0].replace(",", " ").split()
+    cut = tokens.index("--") if "--" in tokens else len(tokens)
+    tokens, literal = tokens[:cut], tokens[cut + 1 :]
+    if not tokens and not literal:
+        return Request("status")
+    if tokens and tokens[0] in {"-h", "--help"}:
+        return Request("help")
+    command = tokens[0] if tokens and tokens[0] in SUBCOMMANDS else "warm"
+    if command == "wait":
+        return _request(command, _wait_parser(), tokens[1:], literal)
+    if command != "warm":
+        if extra := tokens[1:] + literal:
+            raise LineError(
+                f"{command} takes no arguments, but got {extra[0]!r}; a module named"
+                f" {command!r} goes after --"
+            )
+        return Request(command)
+    return _request(command, _warm_parser(), tokens, literal)
+
+
+def _request(
+    command: str, parser: _Parser, tokens: list[str], literal: list[str]
+) -> Request:
+    parsed, unknown = parser.parse_known_intermixed_args(tokens)
+    if unknown:
+        raise LineError(_unknown(unknown[0], parser))
+    for name in parsed.modules:
+        _check_meaning(name, first=name is parsed.modules[0] and command == "warm")
+    names = parsed.modules + literal
+    if command == "warm" and not names:
+        raise LineError("name a module to import, as in %warmup numpy")
+    try:
+        check_names(names)
+    except ValueError as error:
+        raise LineError(str(error)) from None
+    return Request(
+        command,
+        tuple(dict.fromkeys(names)),
+        wait=parsed.timeout is not None or getattr(parsed, "wait", False),
+        timeout=parsed.timeout,
+        quiet=getattr(parsed, "quiet", False),
+    )
+
+
+def _check_meaning(name: str, *, first: bool) -> None:
+    """Refuse a name that was meant to be a subcommand."""
+    if name in SUBCOMMANDS:
+        raise LineError(
+            f"{name!r} is a subcommand and stands alone; a module of that name goes"
+            " after --"
+        )
+    meant = NameIndex(SUBCOMMANDS).nearest(name) if first else None
+    if meant is not None and not _findable(name):
+        raise LineError(
+            f"no subcommand and no module is called {name!r}; did you mean"
+            f" %warmup {meant}?"
+        )
+
+
+def _findable(name: str) -> bool:
+    """Whether a top-level module exists; looks for it without importing it."""
+    try:
+        return name in sys.modules or importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that raises what is wrong instead of exiting."""
+
+    def error(self, message: str) -> NoReturn:
+        raise LineError(message.removeprefix("argument "))
+
+
+def _unknown(flag: str, parser: _Parser) -> str:
+    flags = [name for action in parser._actions for name in action.option_strings]  # noqa: SLF001 - argparse lists its flags nowhere else
+    meant = NameIndex(flags).nearest(flag.partition("=")[0])
+    return f"unknown flag {flag!r}; " + (
+        f"did you mean {meant}?" if meant else f"there are {', '.join(flags)}"
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return seconds
+
+
+@functools.cache
+def _wait_parser() -> _Parser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("modules", nargs="*")
+    parser.add_argument("--timeout", type=_seconds)
+    return parser
+
+
+@functools.cache
+def _warm_parser() -> _Parser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("modules", nargs="*")
+    parser.add_argument("--timeout", type=_seconds)
+    parser.add_argument("--wait", action="store_true")
+    parser.add_argument("--quiet", action="store_true")
+    return parser

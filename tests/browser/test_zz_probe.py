@@ -1,0 +1,3 @@
+import asyncio
+def test_async():
+    asyncio.run(asyncio.sleep(0))
