@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ipywarmup.nearest import hint_for
 from ipywarmup.output import collected
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """
     How an import ended.
 
@@ -71,7 +69,7 @@ def import_quietly(name: str) -> Outcome:
     """Import a module and collect what it prints instead of showing it."""
     with collected() as output:
         outcome = import_module(name)
-    return dataclasses.replace(outcome, output=output.text())
+    return outcome._replace(output=output.text())
 
 
 def describe(exception: BaseException) -> str:

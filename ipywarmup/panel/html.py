@@ -63,7 +63,7 @@ def render_rows(table: Table) -> str:
     body = "".join(_row(row) for row in table.rows)
     more = f"<div>… {escape(table.left_out)}</div>" if table.left_out else ""
     return (
-        '<div style="max-height: 24em; overflow: auto">'
+        '<div style="max-height: 24em; overflow: auto; line-height: 1.5">'
         '<table style="border-collapse: collapse; margin: 0; font-size: 0.92em">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}"
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ipywarmup.canary import CanaryStatus
 
@@ -30,8 +29,7 @@ class State(enum.StrEnum):
         return cls.QUEUED if canary.queued else cls(canary.status.value)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """
     One line of the table, in words.
 
@@ -58,8 +56,7 @@ class Row:
     output: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """
     A warmup at one moment, ready to be drawn.
 

@@ -42,14 +42,16 @@ class WidgetPanel:
         self._run = run
         self._display_id = uuid4().hex
         table = self._table()
+        # Widgets that share layout and style open fewer comms.
+        plain = ipywidgets.Layout()
         self.bar = ipywidgets.IntProgress(
             value=table.ended,
             max=max(1, table.total),
             layout=ipywidgets.Layout(width="300px", max_width="100%"),
         )
-        self.headline = ipywidgets.HTML()
-        self.rows = ipywidgets.HTML()
-        self.box = ipywidgets.VBox([self.headline, self.bar, self.rows])
+        self.headline = ipywidgets.HTML(layout=plain)
+        self.rows = ipywidgets.HTML(layout=plain, style=self.headline.style)
+        self.box = ipywidgets.VBox([self.headline, self.bar, self.rows], layout=plain)
         self._fill(table)
 
     def show(self) -> None:
@@ -68,9 +70,17 @@ class WidgetPanel:
         self._fill(table)
         if table.done:
             self._publish(table, {}, update=True)
-            for widget in (self.box, self.bar, self.headline, self.rows):
-                widget.close()
         return table.done
+
+    def close(self) -> None:
+        """
+        Take the widgets out of the kernel.
+
+        Not done at the end of the run: a page that was reloaded meanwhile has lost
+        the display's id, gets no HTML, and goes on showing the widgets.
+        """
+        for widget in (self.box, self.bar, self.headline, self.rows):
+            widget.close()
 
     def _table(self) -> Table:
         return tabulate(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import functools
 import importlib.util
 import math
 import sys
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from ipywarmup.names import check_names
 from ipywarmup.nearest import NameIndex
@@ -20,8 +19,7 @@ class LineError(ValueError):
     """A line that cannot be carried out; its message is one line for the user."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """
     A parsed line.
 

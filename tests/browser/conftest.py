@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         BrowserContext,
         ConsoleMessage,
         Locator,
-        LocatorAssertions,
         Page,
     )
     from playwright.sync_api import Error as PageError
@@ -72,6 +71,9 @@ SETTINGS = {
     # No language servers: they only log that none is installed.
     "@jupyterlab/lsp-extension:plugin": {"activate": "off"},
 }
+
+# No looking for extensions that want the application built anew.
+PAGE_CONFIG = {"buildAvailable": False, "buildCheck": False}
 
 # Expressions in the page's JavaScript.
 NO_SPLASH = "!document.getElementById('jupyterlab-splash')"
@@ -175,6 +177,9 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     app_settings = base / "settings"
     app_settings.mkdir()
     (app_settings / "overrides.json").write_text(json.dumps(SETTINGS), "utf-8")
+    labconfig = base / "config" / "labconfig"
+    labconfig.mkdir(parents=True)
+    (labconfig / "page_config.json").write_text(json.dumps(PAGE_CONFIG), "utf-8")
     command = [
         sys.executable,
         "-m",
@@ -255,6 +260,8 @@ class Lab:
     errors
         What the pages wrote to the console as errors or did not catch; JupyterLab
         itself adds nothing to it.
+    expect
+        Playwright's waiting assertions; importing them fails where it is missing.
     """
 
     def __init__(
@@ -262,6 +269,7 @@ class Lab:
     ) -> None:
         self.server = server
         self.errors: list[str] = []
+        self.expect = sync_api.expect
         self._context = context
         self._name = name
         self._screenshots = screenshots
@@ -410,10 +418,6 @@ class Lab:
     def output_locator(self, index: int) -> Locator:
         """Return the locator of a cell's outputs, without their prompts."""
         return self.cell_locator(index).locator(".jp-OutputArea-output")
-
-    def expect(self, locator: Locator) -> LocatorAssertions:
-        """Return assertions that wait, without an import that may be missing."""
-        return sync_api.expect(locator)
 
     def outputs(self, index: int) -> str:
         """Return the text that is visible below a cell."""

@@ -1,0 +1,155 @@
+"""What a %warmup line asks for, done and shown."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+from IPython.core.error import UsageError
+
+from ipywarmup.canary import CanaryStatus
+from ipywarmup.kernel import is_kernel
+from ipywarmup.panel import terminal
+from ipywarmup.panel.rows import enumerate_names
+from ipywarmup.panel.text import printable
+from ipywarmup.panel.views import CANARY_ROWS, TableView
+from ipywarmup.sources.line import LineError, Request, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ipywarmup.magics import WarmupMagics
+    from ipywarmup.panel.widget import WidgetPanel
+
+_FLUSH = 2.0
+"""Seconds that a wait spends at most on the panel's last picture."""
+
+
+def run_line(magics: WarmupMagics, line: str) -> TableView | None:
+    """
+    Carry out one line.
+
+    Returns
+    -------
+    TableView or None
+        What the cell displays.
+
+    Raises
+    ------
+    IPython.core.error.UsageError
+        One line, for a line that cannot be carried out; nothing has happened.
+    """
+    try:
+        request = parse(line)
+    except LineError as error:
+        raise UsageError(f"%warmup: {printable(str(error))}") from None
+    manager = magics.manager
+    if request.command == "warm":
+        _warm(magics, request)
+    elif request.command == "wait":
+        _wait(magics, request)
+    elif request.command == "status":
+        return TableView(manager.snapshot(manager.run))
+    elif request.command == "canaries":
+        return TableView(manager.snapshot(), limit=CANARY_ROWS)
+    elif request.command == "cancel":
+        _say("Cancelled", manager.cancel(), otherwise="Nothing to cancel.")
+    elif request.command == "retry":
+        _retry(magics)
+    elif request.command == "reset":
+        manager.reset()
+        print("Warmup forgotten; the next %warmup starts a new one.")
+    else:
+        print(magics.manual)
+    return None
+
+
+def _warm(magics: WarmupMagics, request: Request) -> None:
+    """Start modules or add them."""
+    start = magics.manager.prepare(request.modules)
+    try:
+        # All that the main thread has to do comes before the first import.
+        if not request.quiet:
+            _say("Warming up in the background", request.modules)
+            _follow(magics)
+    finally:
+        start()
+    if request.wait:
+        _block(magics, request)
+
+
+def _wait(magics: WarmupMagics, request: Request) -> None:
+    run = magics.manager.run
+    if not run.submitted:
+        raise UsageError("%warmup wait: there is nothing to wait for yet")
+    for name in request.modules:
+        if name not in run.ids:
+            raise UsageError(
+                f"%warmup wait: {printable(name)!r} is not being warmed; start it with"
+                " %warmup"
+            )
+    _block(magics, request)
+
+
+def _retry(magics: WarmupMagics) -> None:
+    names = magics.manager.retry()
+    _say("Trying again", names, otherwise="Nothing has failed.")
+    if names:
+        _follow(magics)
+
+
+def _follow(magics: WarmupMagics) -> None:
+    """Show a panel of the current run, where there are widgets."""
+    if not magics.panel or not is_kernel(magics.shell):
+        return
+    panel = _new_panel(magics)
+    panel.show()
+    if magics.publisher is None:
+        from ipywarmup.panel.publisher import Publisher  # noqa: PLC0415
+
+        magics.publisher = Publisher()
+    magics.panels.append(panel)
+    magics.manager.on_canary(magics.publisher.wake)
+    magics.publisher.follow(panel)
+
+
+def _new_panel(magics: WarmupMagics) -> WidgetPanel:
+    """Return a panel; the first one imports ipywidgets, which no terminal needs."""
+    collecting = gc.isenabled()
+    # Hundreds of new classes make the collector search a whole kernel, for nothing.
+    gc.disable()
+    try:
+        from ipywarmup.panel.widget import WidgetPanel  # noqa: PLC0415
+
+        return WidgetPanel(magics.manager, magics.manager.run)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _block(magics: WarmupMagics, request: Request) -> None:
+    """Wait, then say what is warm and what is not."""
+    manager = magics.manager
+    names = request.modules or tuple(manager.run.ids)
+    try:
+        in_time = terminal.wait(manager, request.timeout, names)
+    finally:
+        if magics.publisher is not None:
+            magics.publisher.flush(_FLUSH)
+    if request.quiet:
+        return
+    canaries = manager.snapshot(manager.run)
+    print(TableView(canaries).table.headline)
+    wanted = set(names)
+    canaries = [canary for canary in canaries if canary.module in wanted]
+    if not in_time:
+        late = [canary.module for canary in canaries if not canary.ended]
+        _say(f"Not warm after {request.timeout:g} s", late)
+    for canary in canaries:
+        if canary.status is CanaryStatus.FAILED:
+            hint = f" ({canary.hint})" if canary.hint else ""
+            print(printable(f"{canary.module}: {canary.error}{hint}"))
+
+
+def _say(what: str, names: Sequence[str], *, otherwise: str = "") -> None:
+    print(f"{what}: {enumerate_names(names, most=8)}" if names else otherwise)
