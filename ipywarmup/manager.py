@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 import threading
 import time
@@ -120,6 +121,8 @@ class WarmupManager:
         """
         Submit again what has failed.
 
+        Modules that were installed meanwhile are found.
+
         Returns
         -------
         list of str
@@ -130,6 +133,7 @@ class WarmupManager:
             names = list(run.failed)
             if not names:
                 return names
+            importlib.invalidate_caches()
             run.failed.clear()
             ids, notice = self._enter(run, names)
         self._start(run, ids, notice)

@@ -111,6 +111,4 @@ class WidgetPanel:
             "text/html": html.render_panel(table),
             **widget,
         }
-        display(  # type: ignore[no-untyped-call]
-            bundle, raw=True, display_id=self._display_id, update=update
-        )
+        display(bundle, raw=True, display_id=self._display_id, update=update)

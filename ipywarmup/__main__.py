@@ -1,0 +1,47 @@
+"""The command line: ``python -m ipywarmup``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """
+    Run a command.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        Those of the process when left out.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m ipywarmup",
+        description="Warm imports for IPython and Jupyter.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    demo = commands.add_parser(
+        "demo", help="run the quickstart notebook and show what it saved"
+    )
+    demo.add_argument(
+        "--lab", action="store_true", help="open the notebook in JupyterLab instead"
+    )
+    parsed = parser.parse_args(arguments)
+
+    # The demo needs packages that the library does not.
+    from ipywarmup import demo as demonstration  # noqa: PLC0415
+
+    try:
+        return demonstration.open_lab() if parsed.lab else demonstration.run()
+    except demonstration.DemoError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
