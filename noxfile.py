@@ -1,5 +1,7 @@
 """The checks, each in an environment of its own: `nox --list` names them."""
 
+from pathlib import Path
+
 import nox
 from packaging.requirements import Requirement
 
@@ -45,6 +47,18 @@ def notebooks(session: nox.Session) -> None:
     """Run the notebooks and compare their output with what is saved."""
     session.install(".[test]")
     session.run("pytest", "--nbval", "notebooks", *session.posargs)
+
+
+@nox.session
+def execute(session: nox.Session) -> None:
+    """Run the notebooks and save their output in place."""
+    session.install(".[test]")
+    notebooks = sorted(str(path) for path in Path("notebooks").glob("*.ipynb"))
+    keep_no_widgets = "--ExecutePreprocessor.store_widget_state=False"
+    session.run(
+        *("jupyter", "nbconvert", "--to=notebook", "--execute", "--inplace"),
+        *(keep_no_widgets, *notebooks),
+    )
 
 
 @nox.session(python="3.11")

@@ -31,7 +31,16 @@ def main(arguments: list[str] | None = None) -> int:
     demo.add_argument(
         "--lab", action="store_true", help="open the notebook in JupyterLab instead"
     )
+    bench = commands.add_parser("bench", help="measure what ipywarmup itself costs")
+    bench.add_argument(
+        "--json", action="store_true", help="print every round's figures"
+    )
     parsed = parser.parse_args(arguments)
+
+    if parsed.command == "bench":
+        from ipywarmup import bench as benchmark  # noqa: PLC0415
+
+        return benchmark.run(as_json=parsed.json)
 
     # The demo needs packages that the library does not.
     from ipywarmup import demo as demonstration  # noqa: PLC0415

@@ -92,9 +92,11 @@ def open_lab() -> int:
     source = _find_notebook()
     with tempfile.TemporaryDirectory(prefix="ipywarmup-") as folder:
         copy = shutil.copy(source, folder)
-        process = subprocess.run(  # noqa: S603 - our own interpreter
-            [sys.executable, "-m", "jupyterlab", copy], check=False
-        )
+        command = [sys.executable, "-m", "jupyterlab", copy]
+        try:
+            process = subprocess.run(command, check=False)  # noqa: S603 - our own
+        except KeyboardInterrupt:
+            return 0
     if process.returncode:
         raise DemoError(f"JupyterLab ended with {process.returncode}; {_NEEDS}")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import sys
@@ -409,13 +410,18 @@ class WarmupManager:
     def _start(self, run: Run, ids: list[int], notice: Notice) -> None:
         """Hand records to the pool, which may refuse them."""
         self._announce(notice)
-        for position, canary_id in enumerate(ids):
-            try:
-                future = self._pool.submit(self._work, run, canary_id)
-            except Exception as refusal:  # whatever a lent pool raises
-                self._refuse(run, ids[position:], refusal)
-                return
-            future.add_done_callback(functools.partial(self._settle, run, canary_id))
+        pool = self._pool
+        own = pool.holding() if isinstance(pool, WarmupPool) else None
+        with own or contextlib.nullcontext():
+            for position, canary_id in enumerate(ids):
+                try:
+                    future = pool.submit(self._work, run, canary_id)
+                except Exception as refusal:  # whatever a lent pool raises
+                    self._refuse(run, ids[position:], refusal)
+                    return
+                future.add_done_callback(
+                    functools.partial(self._settle, run, canary_id)
+                )
 
     def _settle(self, run: Run, canary_id: int, future: Future[None]) -> None:
         """Fail a module whose job the pool accepted and then did not run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import collections
+import contextlib
 import os
 import sys
 import threading
@@ -12,7 +13,7 @@ from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -72,6 +73,7 @@ class WarmupPool(Executor):
         self._threads: list[threading.Thread] = []
         self._started_at: dict[int, float] = {}
         self._closed = False
+        self._holds = 0
         self._patience = patience
         self._lanes = 1
         self.lanes = default_lanes() if lanes is None else lanes
@@ -115,6 +117,24 @@ class WarmupPool(Executor):
             self._condition.notify_all()
         return future
 
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """
+        Start no job before the block ends.
+
+        A thread that submits many jobs is done sooner if none of them competes
+        with it for the interpreter meanwhile.
+        """
+        with self._condition:
+            self._holds += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._holds -= 1
+                self._staff()
+                self._condition.notify_all()
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the signature of Executor
         """
         Refuse further jobs; the threads stay, idle.
@@ -149,6 +169,8 @@ class WarmupPool(Executor):
 
     def _staff(self) -> None:
         """Start the workers that the queue calls for; call under the lock."""
+        if self._holds:
+            return
         wanted = self._lanes + self._overdue(time.monotonic())
         if self._started_at and self._jobs:
             # One more, idle, who takes over if a running job loses its lane.
@@ -179,7 +201,7 @@ class WarmupPool(Executor):
             while True:
                 now = time.monotonic()
                 on_duty = index < self._lanes + self._overdue(now)
-                if self._jobs and on_duty:
+                if self._jobs and on_duty and not self._holds:
                     job = self._jobs.popleft()
                     self._started_at[index] = now
                     self._staff()
@@ -189,7 +211,7 @@ class WarmupPool(Executor):
                     for began in self._started_at.values()
                     if now - began < self._patience
                 ]
-                waits_for_lane = self._jobs and until_overdue
+                waits_for_lane = self._jobs and until_overdue and not self._holds
                 self._condition.wait(min(until_overdue) if waits_for_lane else None)
 
     def _work(self, index: int) -> None:

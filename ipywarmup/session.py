@@ -9,7 +9,6 @@ from IPython.core.error import UsageError
 
 from ipywarmup.canary import CanaryStatus
 from ipywarmup.kernel import is_kernel
-from ipywarmup.panel import terminal
 from ipywarmup.panel.rows import enumerate_names
 from ipywarmup.panel.text import printable
 from ipywarmup.panel.views import CANARY_ROWS, TableView
@@ -102,8 +101,7 @@ def _follow(magics: WarmupMagics) -> None:
     """Show a panel of the current run, where there are widgets."""
     if not magics.panel or not is_kernel(magics.shell):
         return
-    panel = _new_panel(magics)
-    panel.show()
+    panel = _show_panel(magics)
     if magics.publisher is None:
         from ipywarmup.panel.publisher import Publisher  # noqa: PLC0415
 
@@ -113,15 +111,17 @@ def _follow(magics: WarmupMagics) -> None:
     magics.publisher.follow(panel)
 
 
-def _new_panel(magics: WarmupMagics) -> WidgetPanel:
-    """Return a panel; the first one imports ipywidgets, which no terminal needs."""
+def _show_panel(magics: WarmupMagics) -> WidgetPanel:
+    """Show a panel; the first one imports ipywidgets, which no terminal needs."""
     collecting = gc.isenabled()
     # Hundreds of new classes make the collector search a whole kernel, for nothing.
     gc.disable()
     try:
         from ipywarmup.panel.widget import WidgetPanel  # noqa: PLC0415
 
-        return WidgetPanel(magics.manager, magics.manager.run)
+        panel = WidgetPanel(magics.manager, magics.manager.run)
+        panel.show()
+        return panel
     finally:
         if collecting:
             gc.enable()
@@ -129,6 +129,8 @@ def _new_panel(magics: WarmupMagics) -> WidgetPanel:
 
 def _block(magics: WarmupMagics, request: Request) -> None:
     """Wait, then say what is warm and what is not."""
+    from ipywarmup.panel import terminal  # noqa: PLC0415
+
     manager = magics.manager
     names = request.modules or tuple(manager.run.ids)
     try:

@@ -67,6 +67,8 @@ class Publisher:
         """Keep a drawing up to date until it says that it is final."""
         with self._condition:
             self._drawings.append(drawing)
+            # It has just been drawn by whoever made it.
+            self._last_round = self._clock()
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._run, name="ipywarmup-publisher", daemon=True
