@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipywarmup.nearest import hint_for
@@ -47,7 +48,12 @@ class Outcome(NamedTuple):
 
     def hint(self, module: str) -> str | None:
         """Return what to do about the error, where that is known."""
-        return None if self.exception is None else hint_for(self.exception, module)
+        if self.exception is None:
+            return None
+        try:
+            return hint_for(self.exception, module)
+        except Exception:  # a finder or an exception of somebody's own
+            return None
 
 
 def import_module(name: str) -> Outcome:
@@ -60,7 +66,10 @@ def import_module(name: str) -> Outcome:
         Absolute dotted name.
     """
     try:
-        return Outcome(module=importlib.import_module(name))
+        # As the statement does it: where two imports wait for each other,
+        # importlib.import_module raises _DeadlockError.
+        __import__(name)
+        return Outcome(module=sys.modules[name])
     except BaseException as exception:  # SystemExit fails an import, too
         return Outcome(exception=exception, traceback=_without_importing(exception))
 
@@ -77,7 +86,7 @@ def describe(exception: BaseException) -> str:
     name = type(exception).__name__
     try:
         message = str(exception)
-    except Exception:  # a broken __str__ is part of the module's failure
+    except BaseException:  # a broken __str__ is part of the module's failure
         message = "<message cannot be shown>"
     return f"{name}: {message}" if message else name
 

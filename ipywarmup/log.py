@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ipywarmup.canary import CanaryStatus
 from ipywarmup.kernel import outside_cells
+from ipywarmup.output import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,7 +62,7 @@ def summary_lines(canaries: Sequence[Canary], main_thread_id: int) -> list[str]:
 
 def write(lines: Iterable[str]) -> None:
     """Write each line in one go; a stderr that cannot take it is ignored."""
-    with outside_cells():
+    with outside_cells(), shown():
         for line in lines:
             try:
                 sys.stderr.write(line + "\n")

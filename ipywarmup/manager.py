@@ -57,6 +57,8 @@ class WarmupManager:
         self._main_thread_id = threading.get_ident()
         self._condition = threading.Condition()
         self._canaries: list[Canary] = []
+        # The threads on which a module of ours is being imported.
+        self._importers: set[int] = set()
         self._run = Run()
 
     @property
@@ -317,9 +319,11 @@ class WarmupManager:
             if outcome is not None:
                 return outcome.result()
         with self._condition:
-            # An import that requires itself would wait for ever: let Python decide.
+            # Imports that require themselves or each other would wait for ever: let
+            # Python decide.
             own = self._canaries[canary_id - 1].thread_id == threading.get_ident()
-            if not own and not self._condition.wait_for(
+            nested = timeout is None and threading.get_ident() in self._importers
+            if not (own or nested) and not self._condition.wait_for(
                 lambda: self._canaries[canary_id - 1].ended, timeout
             ):
                 raise TimeoutError(
@@ -352,7 +356,8 @@ class WarmupManager:
                     notice,
                     canary.finished(CanaryStatus.CANCELLED, at=time.time()),
                 )
-            self._conclude(notice)
+            if dropped:
+                self._conclude(notice)
         self._announce(notice)
         return [canary.module for canary in dropped]
 
@@ -412,16 +417,20 @@ class WarmupManager:
         self._announce(notice)
         pool = self._pool
         own = pool.holding() if isinstance(pool, WarmupPool) else None
-        with own or contextlib.nullcontext():
-            for position, canary_id in enumerate(ids):
-                try:
+        accepted = 0
+        try:
+            with own or contextlib.nullcontext():
+                for canary_id in ids:
                     future = pool.submit(self._work, run, canary_id)
-                except Exception as refusal:  # whatever a lent pool raises
-                    self._refuse(run, ids[position:], refusal)
-                    return
-                future.add_done_callback(
-                    functools.partial(self._settle, run, canary_id)
-                )
+                    accepted += 1
+                    future.add_done_callback(
+                        functools.partial(self._settle, run, canary_id)
+                    )
+        except BaseException as refusal:  # whatever a lent pool raises, or Ctrl-C
+            # A pool of our own that cannot start a thread says so at the end.
+            self._refuse(run, ids[accepted:] or ids, refusal)
+            if not isinstance(refusal, Exception):
+                raise
 
     def _settle(self, run: Run, canary_id: int, future: Future[None]) -> None:
         """Fail a module whose job the pool accepted and then did not run."""
@@ -473,10 +482,15 @@ class WarmupManager:
             notice.records.append(canary)
             notice.on_canary = list(run.on_canary.values())
         notice.call()
+        thread_id = threading.get_ident()
+        outermost = thread_id not in self._importers
+        self._importers.add(thread_id)
         began = time.perf_counter()
         outcome = importer(canary.module)
         # The wall clock may be set back meanwhile; a duration comes from the other.
         ended_at = (canary.start_ts or started_at) + time.perf_counter() - began
+        if outermost:
+            self._importers.discard(thread_id)
         hint = outcome.hint(canary.module)
         with self._condition:
             notice = Notice(run)

@@ -56,7 +56,8 @@ class Output:
 #   (`redirect_stdout`, `%%capture`) gets it, as do bytes written to
 #   `stream.buffer`, and what C code writes to a file descriptor.
 _lock = threading.Lock()
-_outputs: dict[int, Output] = {}
+# By thread; None where a thread is inside `shown`.
+_outputs: dict[int, Output | None] = {}
 _taps: list[OutStreamTap | _StandardStream] = []
 
 
@@ -116,7 +117,7 @@ def _tap() -> None:
         if is_outstream(stream):
             if not isinstance(stream.echo, OutStreamTap):
                 _taps.append(OutStreamTap(stream, _collect))
-        elif stream is not None and not isinstance(stream, _StandardStream):
+        elif hasattr(stream, "write") and not isinstance(stream, _StandardStream):
             _taps.append(_StandardStream(name))
 
 
@@ -158,3 +159,18 @@ def collected() -> Iterator[Output]:
                 _outputs[thread_id] = outer
             if not _outputs:
                 _untap()
+
+
+@contextlib.contextmanager
+def shown() -> Iterator[None]:
+    """Show what the calling thread writes, even inside `collected`."""
+    thread_id = threading.get_ident()
+    output = _outputs.get(thread_id)
+    if output is None:
+        yield
+        return
+    _outputs[thread_id] = None
+    try:
+        yield
+    finally:
+        _outputs[thread_id] = output

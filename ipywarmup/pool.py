@@ -113,7 +113,11 @@ class WarmupPool(Executor):
             if self._closed:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             self._jobs.append((future, fn, args, kwargs))
-            self._staff()
+            try:
+                self._staff()
+            except RuntimeError:
+                self._jobs.pop()
+                raise
             self._condition.notify_all()
         return future
 
@@ -186,8 +190,13 @@ class WarmupPool(Executor):
                 name=f"ipywarmup-{index}",
                 daemon=True,
             )
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads, says the system
+                if not self._threads:
+                    raise
+                return
             self._threads.append(thread)
-            thread.start()
 
     def _overdue(self, now: float) -> int:
         """Count the running jobs that have lost their lane."""
@@ -196,12 +205,12 @@ class WarmupPool(Executor):
     def _take(
         self, index: int
     ) -> tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
-        """Wait until worker `index` is on duty and has a job."""
+        """Wait until there is a lane and a job for worker `index`."""
         with self._condition:
             while True:
                 now = time.monotonic()
-                on_duty = index < self._lanes + self._overdue(now)
-                if self._jobs and on_duty and not self._holds:
+                occupied = len(self._started_at) - self._overdue(now)
+                if self._jobs and occupied < self._lanes and not self._holds:
                     job = self._jobs.popleft()
                     self._started_at[index] = now
                     self._staff()

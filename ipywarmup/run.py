@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ipywarmup.kernel import outside_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,4 +80,6 @@ def call(callback: Callable[..., object], argument: object) -> None:
     try:
         callback(argument)
     except BaseException:
-        logger.exception("callback %r raised", callback)
+        # A handler whose stream is closed raises, too.
+        with outside_cells(), contextlib.suppress(Exception):
+            logger.exception("callback %r raised", callback)

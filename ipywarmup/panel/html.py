@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from html import escape
+import html
 from typing import TYPE_CHECKING
 
 from ipywarmup.panel.rows import State, elide
@@ -29,7 +29,7 @@ _LONGEST = 2000
 def render(table: Table) -> str:
     """Return a headline and a table."""
     return (
-        f'<div class="ipywarmup"><div><b>{escape(table.headline)}</b></div>'
+        f'<div class="ipywarmup"><div><b>{_escape(table.headline)}</b></div>'
         f"{render_rows(table)}</div>"
     )
 
@@ -48,7 +48,7 @@ def render_panel(table: Table) -> str:
     )
     return (
         '<div class="ipywarmup-panel">'
-        f"<div><b>{escape(table.headline)}</b></div>{bar}{render_rows(table)}</div>"
+        f"<div><b>{_escape(table.headline)}</b></div>{bar}{render_rows(table)}</div>"
     )
 
 
@@ -61,7 +61,7 @@ def render_rows(table: Table) -> str:
         for name in ("id", "module", "status", "thread", "elapsed", "error")
     )
     body = "".join(_row(row) for row in table.rows)
-    more = f"<div>… {escape(table.left_out)}</div>" if table.left_out else ""
+    more = f"<div>… {_escape(table.left_out)}</div>" if table.left_out else ""
     return (
         '<div style="max-height: 24em; overflow: auto; line-height: 1.5">'
         '<table style="border-collapse: collapse; margin: 0; font-size: 0.92em">'
@@ -69,13 +69,18 @@ def render_rows(table: Table) -> str:
     )
 
 
+def _escape(text: str) -> str:
+    """Escape markup, and half surrogate pairs, which no message can carry."""
+    return html.escape(text.encode(errors="backslashreplace").decode())
+
+
 def _row(row: Row) -> str:
     mark, colour = _LOOKS[row.state]
     cells = (
         row.canary_id,
-        f'<span style="{_MONO}">{escape(row.module)}</span>',
+        f'<span style="{_MONO}">{_escape(row.module)}</span>',
         f'<span style="color: {colour}; white-space: nowrap">{mark} {row.state}</span>',
-        f'<span style="white-space: nowrap">{escape(row.thread)}</span>',
+        f'<span style="white-space: nowrap">{_escape(row.thread)}</span>',
         f'<span style="white-space: nowrap">{row.elapsed}</span>',
         _note(row),
     )
@@ -87,14 +92,14 @@ def _row(row: Row) -> str:
 def _note(row: Row) -> str:
     parts = []
     if row.error:
-        parts.append(f"<span>{escape(elide(row.error, _LONGEST))}</span>")
+        parts.append(f"<span>{_escape(elide(row.error, _LONGEST))}</span>")
     if row.hint:
-        parts.append(f"<b>{escape(row.hint)}</b>")
+        parts.append(f"<b>{_escape(row.hint)}</b>")
     if row.output:
         lines = row.output.count("\n") + 1
         parts.append(
             f"<details><summary>printed {lines} line{'s' * (lines > 1)}</summary>"
             f'<pre style="margin: 0; white-space: pre-wrap">'
-            f"{escape(elide(row.output, _LONGEST))}</pre></details>"
+            f"{_escape(elide(row.output, _LONGEST))}</pre></details>"
         )
     return " ".join(parts)

@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import math
 import sys
+import threading
 from typing import NamedTuple, NoReturn
 
 from ipywarmup.names import check_names
@@ -116,9 +117,10 @@ def _check_meaning(name: str, *, first: bool) -> None:
 
 
 def _findable(name: str) -> bool:
-    """Whether a top-level module exists; looks for it without importing it."""
+    """Whether the top-level module exists; looks for it without importing it."""
+    top = name.partition(".")[0]
     try:
-        return name in sys.modules or importlib.util.find_spec(name) is not None
+        return top in sys.modules or importlib.util.find_spec(top) is not None
     except (ImportError, ValueError):
         return False
 
@@ -143,7 +145,8 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if not 0 <= seconds < math.inf:
+    # No lock waits longer than that.
+    if not 0 <= seconds <= threading.TIMEOUT_MAX:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return seconds
 

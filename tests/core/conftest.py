@@ -218,20 +218,26 @@ class _RecordingStream:
 
 
 @pytest.fixture
-def stderr_writes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Put a stream in the place of sys.stderr; return the writes that it gets."""
-    stream = _RecordingStream()
-    monkeypatch.setattr(sys, "stderr", stream)
-    return stream.writes
+def record_stderr(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """Return a function that puts a stream in the place of sys.stderr.
+
+    It returns the list of the writes that the stream gets. To be called by the
+    test itself, since pytest sets the streams anew when the test begins.
+    """
+
+    def record() -> list[str]:
+        stream = _RecordingStream()
+        monkeypatch.setattr(sys, "stderr", stream)
+        return stream.writes
+
+    return record
 
 
 @pytest.fixture
 def run_python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Return a function that runs a script in a Python of its own."""
 
-    def run(
-        script: str, *arguments: str, **options: Any
-    ) -> subprocess.CompletedProcess[str]:
+    def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         file = tmp_path / f"script_{next(_numbers)}.py"
         file.write_text(textwrap.dedent(script), encoding="utf-8")
         return subprocess.run(
@@ -240,7 +246,6 @@ def run_python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]
             text=True,
             timeout=TIMEOUT * 3,
             check=False,
-            **options,
         )
 
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import threading
@@ -34,7 +35,7 @@ def test_a_callback_that_raises_stops_nobody(
 ) -> None:
     """What callbacks raise is logged; the other callbacks and the imports go on."""
 
-    def raising(argument: object) -> None:
+    def raising(_: object) -> None:
         raise error
 
     names = [write_module(), write_module()]
@@ -107,8 +108,6 @@ def test_a_callback_that_cannot_be_logged_stops_nobody(
 
 
 def _closed_stream() -> object:
-    import io  # noqa: PLC0415 - for this alone
-
     stream = io.StringIO()
     stream.close()
     return stream

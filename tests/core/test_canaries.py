@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    import threading
     from collections import deque
     from collections.abc import Callable
     from concurrent.futures import Executor

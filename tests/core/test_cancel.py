@@ -69,23 +69,24 @@ def test_what_was_dropped_is_never_imported(
 def test_cancel_with_nothing_queued_does_nothing(
     new_manager: Callable[..., WarmupManager],
     inline: Executor,
-    stderr_writes: list[str],
+    record_stderr: Callable[[], list[str]],
 ) -> None:
     """Before submit, after an empty one, and after the end there is nothing to drop."""
     manager = new_manager(inline, log_to_stderr=True)
+    lines = record_stderr()
     told: list[object] = []
     manager.on_complete(told.append)
     assert manager.cancel() == []
     assert not manager.is_done()
     assert told == []
     manager.submit([])
-    del stderr_writes[:]
+    del lines[:]
     assert manager.cancel() == []
-    assert stderr_writes == []
+    assert lines == []
     manager.extend(["json"])
-    del stderr_writes[:]
+    del lines[:]
     assert manager.cancel() == []
-    assert stderr_writes == []
+    assert lines == []
     assert len(told) == 1
     assert [record["status"] for record in manager.canaries()] == ["completed"]
 

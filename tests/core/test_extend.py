@@ -114,20 +114,21 @@ def test_an_extension_with_nothing_new_says_nothing(
     new_manager: Callable[..., WarmupManager],
     inline: Executor,
     names: list[str],
-    stderr_writes: list[str],
+    record_stderr: Callable[[], list[str]],
     *,
     again: bool,
 ) -> None:
     """A warmup that has ended stays so: no event, no callback, no log line."""
     manager = new_manager(inline, log_to_stderr=True)
+    lines = record_stderr()
     manager.submit(names)
     told: list[object] = []
     manager.on_canary(told.append)
-    del stderr_writes[:]
+    del lines[:]
     manager.extend(names if again else [])
     assert manager.is_done()
     assert told == []
-    assert stderr_writes == []
+    assert lines == []
 
 
 def test_on_complete_waits_for_what_was_added(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ipywarmup.manager import WarmupManager
 
+    Job = Callable[[], object]
     Gated = tuple[str, threading.Event, threading.Event]
 
 TIMEOUT = 10.0
@@ -25,25 +26,27 @@ TIMEOUT = 10.0
 class _Pool(Executor):
     """Accept some jobs, keep them, and do what the test says with the next one."""
 
-    def __init__(self, accepts: int, then: Callable[[Callable[[], Any]], Any]) -> None:
-        self.jobs: list[Callable[[], Any]] = []
+    def __init__(self, accepts: int, then: Callable[[Job], object]) -> None:
+        self.jobs: list[Job] = []
         self._accepts = accepts
         self._then = then
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def submit(  # type: ignore[override]
+        self, fn: Callable[..., object], /, *args: object, **kwargs: object
+    ) -> object:
         """Take a job, as an executor does."""
 
-        def job() -> Any:
+        def job() -> object:
             return fn(*args, **kwargs)
 
         if len(self.jobs) == self._accepts:
             return self._then(job)
         self.jobs.append(job)
-        return Future[Any]()
+        return Future[object]()
 
 
-def _raise(error: BaseException) -> Callable[[Callable[[], Any]], Any]:
-    def refuse(job: Callable[[], Any]) -> Any:
+def _raise(error: BaseException) -> Callable[[Job], object]:
+    def refuse(job: Job) -> object:
         del job
         raise error
 
@@ -172,7 +175,7 @@ def test_a_job_that_ran_before_the_refusal_keeps_its_end(
 ) -> None:
     """A record that has ended never changes, whatever the pool says of the job."""
 
-    def run_and_refuse(job: Callable[[], Any]) -> Any:
+    def run_and_refuse(job: Job) -> object:
         job()
         raise RuntimeError("too late")
 
@@ -238,9 +241,9 @@ def test_a_future_that_fails_without_running_fails_its_module(
 ) -> None:
     """What the pool itself puts into the future becomes the record's error."""
 
-    def fail(job: Callable[[], Any]) -> Any:
+    def fail(job: Job) -> object:
         del job
-        future: Future[Any] = Future()
+        future: Future[object] = Future()
         future.set_exception(OSError("no room to run"))
         return future
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,11 @@ def test_a_callback_sees_the_state_it_reports(
     manager.on_canary(lambda record: seen.append(_outcome(callback, record)))
     manager.submit(names)
     assert seen == [None] * 6
-    assert events == ["running", "completed", "running", "failed"] + [
+    assert events == [
+        "running",
+        "completed",
+        "running",
+        "failed",
         "running",
         "completed",
     ]
@@ -142,6 +147,10 @@ def test_the_last_event_sees_a_done_run(
     assert seen == [False, True]
 
 
+def _note(calls: list[tuple[int, str]], number: int, record: dict[str, Any]) -> None:
+    calls.append((number, record["status"]))
+
+
 def test_callbacks_come_in_the_order_registered_for_each_event(
     new_manager: Callable[..., WarmupManager], inline: Executor
 ) -> None:
@@ -149,9 +158,7 @@ def test_callbacks_come_in_the_order_registered_for_each_event(
     manager = new_manager(inline)
     calls: list[tuple[int, str]] = []
     for number in range(3):
-        manager.on_canary(
-            lambda record, number=number: calls.append((number, record["status"]))
-        )
+        manager.on_canary(functools.partial(_note, calls, number))
     manager.submit(["json"])
     assert calls == [
         (number, status) for status in ("running", "completed") for number in range(3)

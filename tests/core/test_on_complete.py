@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from ipywarmup.manager import WarmupManager
 
+    Gated = tuple[str, threading.Event, threading.Event]
     Holding = tuple[Executor, deque[Callable[[], None]]]
 
 TIMEOUT = 10.0
@@ -59,10 +61,10 @@ def test_a_callback_of_a_done_run_is_called_at_once(
 
 
 def test_otherwise_it_is_called_where_the_last_import_ends(
-    new_manager: Callable[..., WarmupManager], write_gated: Callable[..., object]
+    new_manager: Callable[..., WarmupManager], write_gated: Callable[..., Gated]
 ) -> None:
     """While the run goes on, nothing is called on the registering thread."""
-    name, _, gate = write_gated()  # type: ignore[misc]
+    name, _, gate = write_gated()
     manager = new_manager()
     called = threading.Event()
     threads: list[str] = []
@@ -79,6 +81,10 @@ def test_otherwise_it_is_called_where_the_last_import_ends(
     assert threads == ["ipywarmup-0"]
 
 
+def _note(calls: list[object], text: str, _: object) -> None:
+    calls.append(text)
+
+
 def test_callbacks_come_in_the_order_registered(
     new_manager: Callable[..., WarmupManager], holding: Holding
 ) -> None:
@@ -89,7 +95,7 @@ def test_callbacks_come_in_the_order_registered(
     manager.on_complete(lambda _: calls.append("complete 0"))
     manager.on_canary(lambda _: calls.append("canary"))
     for number in range(1, 4):
-        manager.on_complete(lambda _, number=number: calls.append(f"complete {number}"))
+        manager.on_complete(functools.partial(_note, calls, f"complete {number}"))
     manager.submit(["json"])
     jobs.popleft()()
     assert calls == ["canary", "canary", *(f"complete {number}" for number in range(4))]

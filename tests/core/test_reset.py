@@ -51,7 +51,7 @@ def test_records_still_running_become_cancelled(
     write_gated: Callable[..., Gated],
     write_module: Callable[..., str],
 ) -> None:
-    """Ended records stay as they are; the others, under way or queued, are cancelled."""
+    """Ended records stay as they are; those under way or queued are cancelled."""
     done, (name, entered, _), queued = write_module(), write_gated(), write_module()
     manager = new_manager()
     manager.submit([done, name, queued])
@@ -76,11 +76,11 @@ def test_records_still_running_become_cancelled(
 
 @pytest.mark.parametrize("source", ["", "raise OSError"], ids=["completes", "fails"])
 @pytest.mark.parametrize("same", [True, False], ids=["same module", "another"])
-def test_a_late_worker_never_shows(
+def test_a_late_worker_never_shows(  # noqa: PLR0913
     new_manager: Callable[..., WarmupManager],
     write_gated: Callable[..., Gated],
     write_module: Callable[..., str],
-    stderr_writes: list[str],
+    record_stderr: Callable[[], list[str]],
     source: str,
     *,
     same: bool,
@@ -88,11 +88,12 @@ def test_a_late_worker_never_shows(
     """An import of the old run that ends during the new one leaves no trace in it."""
     name, entered, gate = write_gated(source)
     manager = new_manager(log_to_stderr=True)
+    lines = record_stderr()
     manager.submit([name])
     assert entered.wait(TIMEOUT)
     manager.reset()
     old = manager.canaries()
-    told: list[str] = []
+    told: list[int] = []
     done = threading.Event()
     manager.on_canary(lambda record: told.append(record["canary_id"]))
     manager.on_complete(lambda _: done.set())
@@ -106,11 +107,11 @@ def test_a_late_worker_never_shows(
     assert manager.status() == {**NOTHING, outcome: [new]}
     assert manager.canaries()[:1] == old
     assert told == [2, 2]
-    assert [line.split()[:2] for line in stderr_writes] == [
+    assert [line.split()[:2] for line in lines] == [
         ["[warmup", "2]"],
         ["[warmup", "done]"],
     ]
-    assert stderr_writes[1].startswith("[warmup done] 1 modules: ")
+    assert lines[1].startswith("[warmup done] 1 modules: ")
 
 
 def test_what_the_old_run_had_queued_is_never_imported(
@@ -183,12 +184,13 @@ def test_a_half_that_was_prepared_before_reset_starts_nothing(
 def test_reset_writes_no_line(
     new_manager: Callable[..., WarmupManager],
     holding: Holding,
-    stderr_writes: list[str],
+    record_stderr: Callable[[], list[str]],
 ) -> None:
     """A run that is forgotten has no summary."""
     pool, jobs = holding
     manager = new_manager(pool, log_to_stderr=True)
+    lines = record_stderr()
     manager.submit(["json"])
     manager.reset()
     jobs.popleft()()
-    assert stderr_writes == []
+    assert lines == []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    import threading
     from collections import deque
     from collections.abc import Callable
     from concurrent.futures import Executor
@@ -97,7 +98,7 @@ def test_every_moment_is_consistent(
         seen.append(manager.status())
     assert manager.wait(10)
     for status in seen:
-        assert sorted(sum(status.values(), [])) == sorted(names)
+        assert sorted(itertools.chain(*status.values())) == sorted(names)
 
 
 def test_is_done_from_submit_to_reset(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
     from concurrent.futures import Executor
+    from pathlib import Path
 
     from ipywarmup.manager import WarmupManager
 
@@ -52,16 +53,25 @@ def test_submit_returns_while_an_import_is_under_way(
 
 
 def test_a_submodule_is_imported_with_its_parents(
-    new_manager: Callable[..., WarmupManager], monkeypatch: pytest.MonkeyPatch
+    new_manager: Callable[..., WarmupManager],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A dotted name imports what `import` of that name does."""
-    for name in ("xml.dom.pulldom", "xml.dom", "xml"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    package = tmp_path / "throwaway_package" / "inner"
+    package.mkdir(parents=True)
+    (package / "leaf.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    name = "throwaway_package.inner.leaf"
+    parents = ["throwaway_package", "throwaway_package.inner"]
     manager = new_manager()
-    manager.submit(["xml.dom.pulldom"])
+    manager.submit([name])
     assert manager.wait(TIMEOUT)
-    assert manager.status()["completed"] == ["xml.dom.pulldom"]
-    assert {"xml", "xml.dom", "xml.dom.pulldom"} <= sys.modules.keys()
+    assert manager.status()["completed"] == [name]
+    assert [sys.modules.pop(loaded).__name__ for loaded in (*parents, name)] == [
+        *parents,
+        name,
+    ]
 
 
 @pytest.mark.parametrize("second", [["re"], ["json"], []])
@@ -152,9 +162,7 @@ def test_jobs_start_in_submission_order(
 ) -> None:
     """The manager's own pool imports in the order of the list."""
     runs: list[str] = []
-    names = [
-        write_module("shared.runs.append(__name__)", runs=runs) for _ in range(10)
-    ]
+    names = [write_module("shared.runs.append(__name__)", runs=runs) for _ in range(10)]
     manager = new_manager()
     manager.submit(reversed(names))
     assert manager.wait(TIMEOUT)

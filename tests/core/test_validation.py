@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -102,7 +102,7 @@ def test_what_cannot_name_a_module_is_a_value_error(
 def test_a_refused_call_tells_nobody_and_costs_nothing(
     new_manager: Callable[..., WarmupManager],
     holding: tuple[Executor, deque[Callable[[], None]]],
-    bad: Any,
+    bad: object,
     error: type[Exception],
 ) -> None:
     """After a refused submit no callback came, no job started, and submit works."""
@@ -112,7 +112,7 @@ def test_a_refused_call_tells_nobody_and_costs_nothing(
     manager.on_complete(told.append)
     manager.on_canary(told.append)
     with pytest.raises(error):
-        manager.submit(bad)
+        manager.submit(bad)  # type: ignore[arg-type]
     assert not jobs
     assert told == []
     manager.submit(["json"])
@@ -183,7 +183,7 @@ def test_any_identifier_is_legal(
     ("name", "error"), [("", ValueError), (".rel", ValueError), (None, TypeError)]
 )
 def test_require_and_wait_check_names_too(
-    new_manager: Callable[..., WarmupManager], name: Any, error: type[Exception]
+    new_manager: Callable[..., WarmupManager], name: str, error: type[Exception]
 ) -> None:
     """A bad name given to require or wait is refused the way submit refuses it."""
     manager = new_manager()

@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    import threading
     from collections import deque
     from collections.abc import Callable
     from concurrent.futures import Executor

@@ -1,0 +1,169 @@
+"""html: the rows as markup that stays what it is, whatever a module says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ipywarmup.panel import html
+from ipywarmup.panel.rows import Row, State, Table, tabulate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.panel.conftest import Document, Records
+
+    Render = Callable[[Table], str]
+
+NOON = 1_700_000_000.0
+ATTACK = "<img src=x onerror=alert(1)>\"'&amp;</td></table><script>x</script>"
+RENDERERS = pytest.mark.parametrize(
+    "render", [html.render, html.render_panel, html.render_rows]
+)
+
+
+def table_of(*rows: Row) -> Table:
+    """Return a table that holds these rows."""
+    return Table(len(rows), {State.FAILED: len(rows)}, rows)
+
+
+def row(word: str) -> Row:
+    """Return a row that says `word` wherever a row can say something."""
+    return Row("1", word, State.FAILED, word, "1.0 ms", word, word, word)
+
+
+def test_html_is_a_headline_and_a_table(
+    records: Records, parse_html: type[Document]
+) -> None:
+    """Each record is a row of the table, under named columns."""
+    canaries = [
+        records.completed("numpy", milliseconds=85.2, output="one\ntwo"),
+        records.failed("nosuch", "OSError: no", hint="did you mean 'os'?"),
+        records.queued("pandas"),
+    ]
+    document = parse_html(html.render(tabulate(canaries, now=NOON, limit=9)))
+    assert document.text.startswith("Warmup: 1 of 3 modules completed, 1 failed, 1 q")
+    assert [line[:5] for line in document.rows] == [
+        ["id", "module", "status", "thread", "elapsed"],
+        ["1", "numpy", "✓ completed", "ipywarmup-0", "85.2 ms"],
+        ["2", "nosuch", "✗ failed", "ipywarmup-0", "12.5 ms"],
+        ["3", "pandas", "○ queued", "", ""],
+    ]
+    assert [line[5] for line in document.rows] == [
+        "error",
+        "printed 2 linesone\ntwo",
+        "OSError: no did you mean 'os'?",
+        "",
+    ]
+
+
+def test_each_state_has_a_mark_and_a_word(
+    records: Records, parse_html: type[Document]
+) -> None:
+    """A state can be told without its colour."""
+    canaries = [
+        records.queued("a"),
+        records.running("b"),
+        records.completed("c"),
+        records.failed("d"),
+        records.cancelled("e"),
+    ]
+    document = parse_html(html.render_rows(tabulate(canaries, now=NOON, limit=9)))
+    assert [line[2] for line in document.rows[1:]] == [
+        *("○ queued", "▶ running", "✓ completed", "✗ failed", "⊘ cancelled"),
+    ]
+
+
+def test_html_of_no_modules_is_its_headline(parse_html: type[Document]) -> None:
+    """Without rows there is no table."""
+    table = tabulate([], now=NOON, limit=9)
+    assert html.render_rows(table) == ""
+    assert parse_html(html.render(table)).text == "Warmup: no modules yet"
+    assert parse_html(html.render_panel(table)).text == "Warmup: no modules yet"
+
+
+@RENDERERS
+def test_html_says_what_it_leaves_out(
+    records: Records, parse_html: type[Document], render: Render
+) -> None:
+    """Below the rows stands how many modules have none."""
+    canaries = [records.queued(name) for name in "abc"]
+    document = parse_html(render(tabulate(canaries, now=NOON, limit=1)))
+    assert document.text.endswith("… and 2 modules more: 2 queued")
+
+
+@pytest.mark.parametrize(
+    ("ended", "total", "percent"), [(0, 3, 0), (1, 3, 33), (2, 3, 66), (3, 3, 100)]
+)
+def test_panel_has_a_bar_that_says_how_far_it_is(
+    records: Records,
+    parse_html: type[Document],
+    ended: int,
+    total: int,
+    percent: int,
+) -> None:
+    """The bar is a progressbar for those who cannot see it, too."""
+    canaries = [records.completed("a") for _ in range(ended)]
+    canaries += [records.queued("b") for _ in range(total - ended)]
+    document = parse_html(html.render_panel(tabulate(canaries, now=NOON, limit=9)))
+    attributes = dict(document.attributes)
+    assert attributes["role"] == "progressbar"
+    assert attributes["aria-valuenow"] == str(ended)
+    assert attributes["aria-valuemax"] == str(total)
+    assert f"width: {percent}%" in html.render_panel(
+        tabulate(canaries, now=NOON, limit=9)
+    )
+
+
+@RENDERERS
+def test_markup_in_a_record_shows_as_text(
+    parse_html: type[Document], render: Render
+) -> None:
+    """No name, error, hint or output can add an element or close one."""
+    document = parse_html(render(table_of(row(ATTACK))))
+    assert "img" not in document.tags
+    assert "script" not in document.tags
+    assert not [name for name, _ in document.attributes if name.startswith("on")]
+    cells = document.rows[1]
+    assert cells[1] == cells[3] == ATTACK
+    assert cells[5].count(ATTACK) == 3
+
+
+@RENDERERS
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(word=st.text(alphabet=st.characters() | st.sampled_from("<>&\"'/")))
+def test_no_record_changes_the_structure(
+    parse_html: type[Document], render: Render, word: str
+) -> None:
+    """Whatever a record says, the elements are those of any other record."""
+    structure = parse_html(render(table_of(row("word")))).tags
+    assert parse_html(render(table_of(row(f"{word}.")))).tags == structure
+
+
+@RENDERERS
+@pytest.mark.parametrize("word", ["\ud800", "a\udcffb"])
+def test_html_can_be_sent(render: Render, word: str) -> None:
+    """Half of a surrogate pair, which no message can carry, is written out."""
+    drawn = render(table_of(row(word)))
+    assert word.encode("unicode_escape").decode() in drawn
+    assert drawn.encode()
+
+
+def test_long_errors_and_outputs_are_elided(records: Records) -> None:
+    """Megabytes of an error or an output do not travel to the browser."""
+    canary = records.failed("bad", "E: " + "<" * 10**6, output="&" * 10**6)
+    drawn = html.render(tabulate([canary], now=NOON, limit=9))
+    assert len(drawn) < 30_000
+    assert "…" in drawn
+
+
+def test_a_thousand_modules_make_a_table_that_scrolls(records: Records) -> None:
+    """The table of many modules has a height of its own and a moderate size."""
+    canaries = [records.completed(f"package{index}.module") for index in range(1000)]
+    drawn = html.render_rows(tabulate(canaries, now=NOON, limit=100))
+    assert "overflow: auto" in drawn
+    assert drawn.count("<tr>") == 101
+    assert len(drawn) < 100_000
