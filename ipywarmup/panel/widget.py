@@ -81,6 +81,11 @@ class WidgetPanel:
         """
         for widget in (self.box, self.bar, self.headline, self.rows):
             widget.close()
+        # A widget that closes leaves its layout and style open. Some are shared; to
+        # close twice does nothing.
+        for widget in (self.bar, self.headline):
+            widget.layout.close()
+            widget.style.close()
 
     def _table(self) -> Table:
         return tabulate(
