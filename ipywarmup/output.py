@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 from ipywarmup.kernel import OutStreamTap, is_outstream, outside_cells
+from ipywarmup.prompt import PromptTap, is_prompt_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +51,8 @@ class Output:
 # - While a thread is inside `collected`, what it writes to sys.stdout and
 #   sys.stderr is collected, and no cell and no terminal shows it; other threads
 #   write as they always did.
-# - When the last thread has left, the streams are as they were found.
+# - When the last thread has left, the streams are as they were found; where a
+#   prompt waits at that moment, as soon as it has its line.
 # This code assumes
 # - that `print`, `warnings` and `logging` write to whatever sys.stdout and
 #   sys.stderr are at that moment. What somebody else has put there since then
@@ -88,13 +91,18 @@ class _StandardStream:
     @property
     def write(self) -> Callable[[str], Any]:
         """Write as the stream does, unless this thread's output is collected."""
-        write = self._write
-        return lambda text: len(text) if _collect(text) else write(text)
+        return functools.partial(self._offer, self._write)
 
     @write.setter
     def write(self, write: Callable[[str], Any]) -> None:
-        # IPython steps in front of the write of the stand-in, too.
+        # IPython steps in front of the write of the stand-in, too, and puts back
+        # what it found; taken as it is, that would grow by a layer with each cell.
+        if isinstance(write, functools.partial) and write.func == self._offer:
+            (write,) = write.args
         self._write = write
+
+    def _offer(self, write: Callable[[str], Any], text: str) -> Any:  # noqa: ANN401
+        return len(text) if _collect(text) else write(text)
 
     def writelines(self, lines: list[str]) -> None:
         """Write each line."""
@@ -117,7 +125,10 @@ def _tap() -> None:
         if is_outstream(stream):
             if not isinstance(stream.echo, OutStreamTap):
                 _taps.append(OutStreamTap(stream, _collect))
-        elif hasattr(stream, "write") and not isinstance(stream, _StandardStream):
+            continue
+        _prompt.install()
+        standing = isinstance(stream, _StandardStream) or is_prompt_stream(stream)
+        if hasattr(stream, "write") and not standing:
             _taps.append(_StandardStream(name))
 
 
@@ -130,6 +141,19 @@ def _untap() -> None:
         stream = getattr(sys, name)
         if isinstance(stream, _StandardStream):
             stream.remove()
+    _prompt.remove()
+
+
+def _after_prompt() -> None:
+    """Catch up with what a prompt's streams have kept us from."""
+    with _lock:
+        if _outputs:
+            _tap()
+        else:
+            _untap()
+
+
+_prompt = PromptTap(_collect, _after_prompt)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,59 @@
+"""What several folders of tests share: a gate that holds an import up."""
+
+from __future__ import annotations
+
+import socket
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# A bound on failure only: nothing waits that long in a test that passes.
+TIMEOUT = 30.0
+
+
+class Gate:
+    """Something that an import in another process blocks on until it is opened."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(TIMEOUT)
+        self._importer: socket.socket | None = None
+
+    @property
+    def source(self) -> str:
+        """The source of a module that blocks here."""
+        address = self._listener.getsockname()
+        return textwrap.dedent(f"""
+            import socket
+            with socket.create_connection({address!r}) as gate:
+                gate.recv(1)
+        """)
+
+    def wait_until_reached(self) -> None:
+        """Return once an import blocks here."""
+        self._importer, _ = self._listener.accept()
+
+    def open(self) -> None:
+        """Let the import go on."""
+        if self._importer is not None:
+            self._importer.close()
+        self._importer = None
+        self._listener.close()
+
+
+@pytest.fixture
+def new_gate() -> Iterator[Callable[[], Gate]]:
+    """Return a maker of gates; all are open in the end."""
+    gates: list[Gate] = []
+
+    def make() -> Gate:
+        gates.append(Gate())
+        return gates[-1]
+
+    yield make
+    for gate in gates:
+        gate.open()
