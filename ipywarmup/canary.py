@@ -45,6 +45,8 @@ class Canary:
         What to do about the error, where that is known.
     output : str or None
         What the module printed while it was imported, None if nothing.
+    attempts : int
+        How many times the import was tried, once it has ended.
     """
 
     canary_id: int
@@ -58,6 +60,7 @@ class Canary:
     error: str | None = None
     hint: str | None = None
     output: str | None = None
+    attempts: int = 0
 
     @property
     def queued(self) -> bool:
@@ -93,6 +96,7 @@ class Canary:
         error: str | None = None,
         hint: str | None = None,
         output: str | None = None,
+        attempts: int = 0,
     ) -> Canary:
         """Return the record in one of its last states."""
         earliest = self.submit_ts if self.start_ts is None else self.start_ts
@@ -103,6 +107,7 @@ class Canary:
             error=error,
             hint=hint,
             output=output,
+            attempts=attempts,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,4 +125,5 @@ class Canary:
             "error": self.error,
             "hint": self.hint,
             "output": self.output,
+            "attempts": self.attempts,
         }

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from ipywarmup import log
 from ipywarmup.canary import Canary, CanaryStatus
-from ipywarmup.importing import Outcome, import_module, import_quietly
+from ipywarmup.importing import Outcome, import_module, import_on_worker
+from ipywarmup.importlock.hooks import hooks
 from ipywarmup.names import check_names
 from ipywarmup.pool import WarmupPool
 from ipywarmup.run import Notice, Record, Run, Status, call
@@ -406,6 +407,7 @@ class WarmupManager:
                 continue
             canary = Canary(len(self._canaries) + 1, name, submitted_at)
             self._canaries.append(canary)
+            hooks.borrow()
             run.ids[name] = run.pending[name] = canary.canary_id
             ids.append(canary.canary_id)
         if starts:
@@ -462,7 +464,7 @@ class WarmupManager:
 
     def _work(self, run: Run, canary_id: int) -> None:
         """Do one job of the pool."""
-        self._import(run, canary_id, import_quietly)
+        self._import(run, canary_id, import_on_worker)
 
     def _import(
         self, run: Run, canary_id: int, importer: Callable[[str], Outcome]
@@ -508,6 +510,7 @@ class WarmupManager:
                 error=outcome.error,
                 hint=hint,
                 output=outcome.output,
+                attempts=outcome.attempts,
             )
             self._finish(notice, ended)
             self._conclude(notice)
@@ -519,6 +522,7 @@ class WarmupManager:
         self._canaries[canary.canary_id - 1] = canary
         run = notice.run
         del run.pending[canary.module]
+        hooks.give_back()
         run.unlogged.add(canary.module)
         notice.records.append(canary)
 

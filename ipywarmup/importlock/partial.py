@@ -1,0 +1,111 @@
+"""
+Half-built modules that make other threads wait.
+
+`sys.modules` has a module long before it has what its body defines. While the body
+runs, such a module is of a class of its own, whose `__getattr__` is asked for what
+is missing: it sends the threads that do not import the module to wait for those who
+do. Once its package is complete, every module is a plain one again.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    WaitFor: TypeAlias = Callable[[str], bool]
+
+# Set before the body runs, or by whoever looks through all modules. Where they are
+# missing, no body is about to bring them.
+_NEVER_LATER = frozenset(
+    {
+        "__builtins__",
+        "__cached__",
+        "__doc__",
+        "__file__",
+        "__loader__",
+        "__name__",
+        "__package__",
+        "__path__",
+        "__spec__",
+        "__warningregistry__",
+        "__wrapped__",
+    }
+)
+
+_wait_for: WaitFor = lambda _name: False  # noqa: E731 - set by `wait_with`
+
+
+def wait_with(wait_for: WaitFor) -> None:
+    """
+    Say how to wait for a module.
+
+    Parameters
+    ----------
+    wait_for : callable
+        ``wait_for(name)`` returns once the package of the module `name` is complete;
+        False, and at once, if the calling thread must not wait for it.
+    """
+    global _wait_for  # noqa: PLW0603 - one for the process
+    _wait_for = wait_for
+
+
+class _HalfBuilt(ModuleType):
+    """A module whose body still runs."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - of any module
+        # What the module has, and what a `__getattr__` of its own gives, never gets
+        # here.
+        __tracebackhide__ = True
+        if name not in _NEVER_LATER and _wait_for(_name_of(self)):
+            # Whatever it has become meanwhile answers for itself.
+            module = sys.modules.get(_name_of(self))
+            return getattr(self if module is None else module, name)
+        # Raises what a plain module raises, in its words.
+        return ModuleType.__getattribute__(self, name)
+
+    def __dir__(self) -> list[str]:
+        _wait_for(_name_of(self))
+        return list(ModuleType.__dir__(self))
+
+
+_HalfBuilt.__name__ = _HalfBuilt.__qualname__ = ModuleType.__name__
+_HalfBuilt.__module__ = ModuleType.__module__
+
+# By package.
+_marked: dict[str, list[ModuleType]] = {}
+
+
+def mark(package: str, module: ModuleType) -> None:
+    """Make a module, unless it is of a class of its own, wait for its package."""
+    if type(module) is ModuleType:
+        module.__class__ = _HalfBuilt
+        _marked.setdefault(package, []).append(module)
+
+
+def unmark(is_held: Callable[[str], bool]) -> None:
+    """Make the modules of the packages that nobody holds plain again."""
+    for package in [package for package in _marked if not is_held(package)]:
+        for module in _marked.pop(package):
+            if type(module) is _HalfBuilt:
+                module.__class__ = ModuleType
+
+
+def hide_frames(exception: BaseException | None) -> None:
+    """Take the frames of this file out of a traceback, which nobody wrote."""
+    traceback = None if exception is None else exception.__traceback__
+    while traceback is not None and (following := traceback.tb_next) is not None:
+        if following.tb_frame.f_code is _HalfBuilt.__getattr__.__code__:
+            traceback.tb_next = following.tb_next
+        else:
+            traceback = following
+
+
+def _name_of(module: ModuleType) -> str:
+    """Return the name that a module is imported by, whatever it calls itself."""
+    attributes = ModuleType.__getattribute__(module, "__dict__")
+    spec = attributes.get("__spec__")
+    return str(getattr(spec, "name", None) or attributes.get("__name__", ""))
