@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 TIMEOUT = 10.0
-MODULES = [f"imaginary_{letter}" for letter in "abcd"]
+MODULES = [f"imaginary_{letter}" for letter in "abc"]
 ANSWERS = ["keep", "complete", "fail", "refuse"]
 """What a pool may do with a job: hold it, run it at once, or take no more."""
 
@@ -238,6 +238,8 @@ class _Importer:
         if isinstance(worker, _Worker):
             worker.pause()
             fails = worker.fails
+            if fails:
+                sys.modules.pop(name, None)
         if fails and name not in sys.modules:
             self._failures += 1
             return Outcome(exception=OSError(f"{name} {self._failures}"))
@@ -433,6 +435,8 @@ class WarmupMachine(RuleBasedStateMachine):
         """End an import under way, of this run or of an old one."""
         worker, entry = self.workers.pop(index % len(self.workers))
         worker.finish(fails=fails)
+        if fails:
+            self.model.loaded.discard(entry.module)
         self.model.finish(entry, fails=fails)
 
     @precondition(lambda self: self.jobs)
