@@ -114,12 +114,17 @@ def test_as_many_jobs_run_as_there_are_lanes(
 
 
 def test_a_lane_more_takes_a_job_at_once(
-    new_pool: Callable[..., WarmupPool], gates: list[threading.Event]
+    new_pool: Callable[..., WarmupPool],
+    gates: list[threading.Event],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Lanes raised while jobs are queued let the next ones start."""
-    pool = new_pool(1)
-    blocked = [_Blocked(pool, gates) for _ in range(4)]
+    pool = new_pool(1, patience=600.0)
+    waits = _Waits(pool, monkeypatch)
+    blocked = [_Blocked(pool, gates)]
     assert blocked[0].entered.wait(TIMEOUT)
+    blocked += [_Blocked(pool, gates) for _ in range(3)]
+    waits.until(1)
     assert not blocked[1].entered.is_set()
     pool.lanes = 3
     assert pool.lanes == 3

@@ -116,7 +116,6 @@ def test_nothing_of_a_job_outlives_it(
         future = pool.submit(job, argument, keyword=keyword)
         if outcome == "cancelled":
             future.cancel()
-        pool.submit(int)
         waits = idle()
     del argument, keyword
     assert waits.wait(TIMEOUT)
