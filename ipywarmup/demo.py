@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import shutil
@@ -96,10 +97,11 @@ def open_lab() -> int:
     with tempfile.TemporaryDirectory(prefix="ipywarmup-") as folder:
         copy = shutil.copy(source, folder)
         command = [sys.executable, "-m", "jupyterlab", copy]
-        try:
-            process = subprocess.run(command, check=False)  # noqa: S603 - our own
-        except KeyboardInterrupt:
-            return 0
+        process = subprocess.Popen(command)  # noqa: S603 - our own interpreter
+        while process.poll() is None:
+            # Ctrl-C is for JupyterLab, which asks whether it was meant.
+            with contextlib.suppress(KeyboardInterrupt):
+                process.wait()
     if process.returncode:
         raise DemoError(f"JupyterLab ended with {process.returncode}; {_NEEDS}")
     return 0

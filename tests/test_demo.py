@@ -22,6 +22,15 @@ pathlib.Path(os.environ["TOLD"]).write_text(json.dumps(told))
 sys.exit(int(os.environ["STATUS"]))
 """
 
+# Another, which asks on Ctrl-C, and ends with a status of its own on the answer.
+ASKING_LAB = """
+import sys
+try:
+    input("serving")
+except KeyboardInterrupt:
+    sys.exit(3 if input("Shut down?") == "y" else 4)
+"""
+
 
 def demo(
     cwd: Path, *arguments: str, **environment: str
@@ -106,3 +115,24 @@ def test_lab_that_does_not_start_is_told_in_a_line(tmp_path: Path, lab: Path) ->
         "demo: JupyterLab ended with 3; install what it needs with: "
         "pip install 'ipywarmup[demo]'\n"
     )
+
+
+def test_interrupt_is_answered_by_jupyterlab(tmp_path: Path, lab: Path) -> None:
+    """The first Ctrl-C leaves JupyterLab the time to ask, and the demo waits for it."""
+    pexpect = pytest.importorskip("pexpect", reason="Ctrl-C needs a POSIX terminal")
+    (lab / "jupyterlab" / "__main__.py").write_text(ASKING_LAB, encoding="utf-8")
+    terminal = pexpect.spawn(
+        sys.executable,
+        ["-m", "ipywarmup", "demo", "--lab"],
+        cwd=str(tmp_path),
+        env=os.environ | {"PYTHONPATH": str(lab)},
+        encoding="utf-8",
+    )
+    terminal.expect_exact("serving")
+    terminal.sendintr()
+    terminal.expect_exact("Shut down?")
+    terminal.sendline("y")
+    terminal.expect_exact("demo: JupyterLab ended with 3")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 1
