@@ -107,15 +107,16 @@ def test_output_is_in_the_record_and_in_the_table(
     assert "one &lt;b&gt;\ntwo\nthree four" in table["data"]["text/html"]
 
 
+@pytest.mark.parametrize("error", ["RuntimeError", "SystemExit", "KeyboardInterrupt"])
 def test_output_of_a_failing_import_is_kept(
-    kernel: Kernel, write_module: WriteModule
+    kernel: Kernel, write_module: WriteModule, error: str
 ) -> None:
     """What was printed before the error helps to find its reason."""
-    name = write_module("print('licence has expired')\nraise RuntimeError('no')")
+    name = write_module(f"print('licence has expired')\nraise {error}('no')")
     kernel.execute(f"%warmup {name} --wait")
     canary = kernel.canary(name)
     assert canary["output"] == "licence has expired\n"
-    assert canary["error"] == "RuntimeError: no"
+    assert canary["error"] == f"{error}: no"
 
 
 def test_silent_import_has_no_output(kernel: Kernel, write_module: WriteModule) -> None:
