@@ -14,7 +14,6 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-_ROUNDS = 5
 _MARK = "IPYWARMUP-BENCH "
 
 # Run in a kernel, by IPython, so that magics cost what they cost a user. Every
@@ -75,12 +74,14 @@ LINES = (
 )
 
 
-def run(*, as_json: bool) -> int:
+def run(*, rounds: int, as_json: bool) -> int:
     """
     Measure in fresh kernels and print a table, or JSON.
 
     Parameters
     ----------
+    rounds : int
+        How often to measure, at least once.
     as_json : bool
         Print every round's figures, in the units of `LINES`.
 
@@ -89,13 +90,13 @@ def run(*, as_json: bool) -> int:
     int
         The exit status.
     """
-    rounds = [_in_kernel(_REFERENCE) | _in_kernel(_KERNEL) for _ in range(_ROUNDS)]
+    measured = [_in_kernel(_REFERENCE) | _in_kernel(_KERNEL) for _ in range(rounds)]
     if as_json:
-        print(json.dumps(rounds))
+        print(json.dumps(measured))
         return 0
     print(f"{'':<58}{'median':>8}{'min':>8}{'max':>8}")
     for line in LINES:
-        figures = [figures[line.key] for figures in rounds]
+        figures = [figures[line.key] for figures in measured]
         middle = statistics.median(figures)
         print(
             f"{line.what:<58}{middle:>8.1f}{min(figures):>8.1f}{max(figures):>8.1f}"
@@ -106,7 +107,7 @@ def run(*, as_json: bool) -> int:
         ("submit 10000", "submit 100", "submit, per module: 10,000 / 100"),
         ("all 10000", "all 100", "until done, per module: 10,000 / 100"),
     ):
-        ratio = statistics.median(times[upper] / times[lower] for times in rounds)
+        ratio = statistics.median(times[upper] / times[lower] for times in measured)
         print(f"{what:<58}{ratio:>8.2f}")
     return 0
 

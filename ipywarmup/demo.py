@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +18,7 @@ NOTEBOOK = "01-quickstart.ipynb"
 _NEEDS = "install what it needs with: pip install 'ipywarmup[demo]'"
 _CELL_TIMEOUT = 300
 """Seconds that a cell may take."""
+_LONGEST_SOCKET = 90
 
 
 class DemoError(Exception):
@@ -49,18 +52,19 @@ def run() -> int:
     wait = _line_starting(notebook, "%warmup wait")
     modules = start["source"].split()[1:]
     print(f"{NOTEBOOK} in a kernel of {sys.executable}\n")
-    client = NotebookClient(
-        notebook,
-        timeout=_CELL_TIMEOUT,
-        kernel_name="python3",
-        on_cell_executed=lambda cell, **_: _show(cell),
-        config=Config({"KernelManager": {"transport": _transport()}}),
-    )
     try:
-        with client.setup_kernel():
-            for index, cell in enumerate(notebook.cells):
-                client.execute_cell(cell, index)
-            import_ms = _evaluate(client, notebook, "import_ms")
+        with tempfile.TemporaryDirectory(prefix="ipywarmup-") as folder:
+            client = NotebookClient(
+                notebook,
+                timeout=_CELL_TIMEOUT,
+                kernel_name="python3",
+                on_cell_executed=lambda cell, **_: _show(cell),
+                config=Config({"KernelManager": _transport(folder)}),
+            )
+            with client.setup_kernel():
+                for index, cell in enumerate(notebook.cells):
+                    client.execute_cell(cell, index)
+                import_ms = _evaluate(client, notebook, "import_ms")
     except CellExecutionError as error:
         raise DemoError(f"a cell failed; {_NEEDS}\n{error}") from None
 
@@ -93,10 +97,11 @@ def open_lab() -> int:
     with tempfile.TemporaryDirectory(prefix="ipywarmup-") as folder:
         copy = shutil.copy(source, folder)
         command = [sys.executable, "-m", "jupyterlab", copy]
-        try:
-            process = subprocess.run(command, check=False)  # noqa: S603 - our own
-        except KeyboardInterrupt:
-            return 0
+        process = subprocess.Popen(command)  # noqa: S603 - our own interpreter
+        while process.poll() is None:
+            # Ctrl-C is for JupyterLab, which asks whether it was meant.
+            with contextlib.suppress(KeyboardInterrupt):
+                process.wait()
     if process.returncode:
         raise DemoError(f"JupyterLab ended with {process.returncode}; {_NEEDS}")
     return 0
@@ -111,9 +116,13 @@ def _find_notebook() -> Path:
     raise DemoError(f"{NOTEBOOK} is missing from this installation")
 
 
-def _transport() -> str:
-    """Return how to talk to the kernel: in private where the system can."""
-    return "tcp" if sys.platform == "win32" else "ipc"
+def _transport(folder: str) -> dict[str, str]:
+    """Return how to talk to the kernel: through sockets in a private folder."""
+    sockets = str(Path(folder) / "kernel")
+    # Systems allow about 100 bytes, to which the kernel adds a number.
+    if sys.platform == "win32" or len(os.fsencode(sockets)) > _LONGEST_SOCKET:
+        return {"transport": "tcp"}
+    return {"transport": "ipc", "ip": sockets}
 
 
 def _line_starting(notebook: Any, line: str) -> Any:  # noqa: ANN401

@@ -107,7 +107,7 @@ class WarmupManager:
         Do the first half of `extend`: make the records, hand nothing to the pool.
 
         What is drawn between the halves does not compete with an import for the
-        interpreter.
+        interpreter. A warmup of no modules is done with the first half.
 
         Returns
         -------
@@ -139,8 +139,8 @@ class WarmupManager:
                 return names
             importlib.invalidate_caches()
             run.failed.clear()
-            ids, notice = self._enter(run, names)
-        self._start(run, ids, notice)
+            ids, _ = self._enter(run, names)
+        self._start(run, ids)
         return names
 
     def status(self) -> Status:
@@ -393,7 +393,8 @@ class WarmupManager:
                     " add to it"
                 )
             ids, notice = self._enter(run, names)
-        return functools.partial(self._start, run, ids, notice)
+        self._announce(notice)
+        return functools.partial(self._start, run, ids)
 
     def _enter(self, run: Run, names: list[str]) -> tuple[list[int], Notice]:
         """Make a record for each name not asked for yet; call under the lock."""
@@ -414,9 +415,8 @@ class WarmupManager:
             self._conclude(notice)
         return ids, notice
 
-    def _start(self, run: Run, ids: list[int], notice: Notice) -> None:
+    def _start(self, run: Run, ids: list[int]) -> None:
         """Hand records to the pool, which may refuse them."""
-        self._announce(notice)
         pool = self._pool
         own = pool.holding() if isinstance(pool, WarmupPool) else None
         accepted = 0
@@ -450,7 +450,9 @@ class WarmupManager:
             notice = Notice(run)
             for canary_id in ids:
                 canary = self._canaries[canary_id - 1]
-                if canary.ended:
+                # What another thread requires meanwhile ends as that import does.
+                elsewhere = canary.thread_id not in {None, threading.get_ident()}
+                if canary.ended or elsewhere:
                     continue
                 run.failed[canary.module] = None
                 self._finish(

@@ -40,7 +40,8 @@ def default_lanes() -> int:
 # - Threads are daemons, are named ipywarmup-0, ipywarmup-1, ..., start when
 #   there is something to do, and are never retired: pyarrow 25.0.0 crashes
 #   later if the thread that imported it has ended.
-# - After `shutdown`, or once the interpreter has begun to exit, no job starts.
+# - After `shutdown` no job is accepted, and once the interpreter has begun to exit
+#   none starts.
 # This code assumes
 # - that jobs do not raise: whatever a job does is put into its future;
 # - that `_condition` is the only lock and that no job runs, and no callback of

@@ -236,6 +236,35 @@ def test_a_future_cancelled_by_somebody_fails_its_module(
     }
 
 
+@pytest.mark.parametrize("way", ["drop", "refuse"])
+def test_a_module_required_meanwhile_is_not_the_pools_to_fail(  # noqa: PLR0913, PLR0917
+    new_manager: Callable[..., WarmupManager],
+    holding: tuple[Any, deque[Callable[[], None]]],
+    write_gated: Callable[..., Gated],
+    on_thread: Callable[[Job], threading.Thread],
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    """Dropped or refused while another thread imports it, a module still completes."""
+    pool, _ = holding
+    name, entered, gate = write_gated()
+    manager = new_manager(pool)
+    hand_over = manager.prepare([name])
+    if way == "drop":
+        hand_over()
+    thread = on_thread(lambda: manager.require(name))
+    assert entered.wait(TIMEOUT)
+    if way == "drop":
+        assert pool.futures[0].cancel()
+    else:
+        monkeypatch.setattr(pool, "submit", _Pool(0, _raise(OSError())).submit)
+        hand_over()
+    assert manager.status()["pending"] == [name]
+    gate.set()
+    thread.join(TIMEOUT)
+    assert manager.status()["completed"] == [name]
+
+
 def test_a_future_that_fails_without_running_fails_its_module(
     new_manager: Callable[..., WarmupManager],
 ) -> None:

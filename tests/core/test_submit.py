@@ -183,6 +183,22 @@ def test_prepare_makes_records_and_hands_over_later(
     assert len(jobs) == 2
 
 
+def test_prepare_of_nothing_is_done_at_once(
+    new_manager: Callable[..., WarmupManager],
+) -> None:
+    """With no names the callbacks fire in the first half, not in the second."""
+    manager = new_manager()
+    told: list[object] = []
+    manager.on_complete(told.append)
+    hand_over = manager.prepare([])
+    assert told == [NOTHING]
+    assert manager.is_done()
+    manager.reset()
+    manager.on_complete(told.append)
+    hand_over()
+    assert told == [NOTHING]
+
+
 def test_what_is_cancelled_between_the_halves_is_not_imported(
     new_manager: Callable[..., WarmupManager],
     inline: Executor,

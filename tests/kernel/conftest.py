@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -131,6 +132,7 @@ class Kernel:
         self.messages: list[Message] = []
         self._cells: dict[str, Cell] = {}
         self._replies: dict[str, Message] = {}
+        self._subshell: str | None = None
         environment = os.environ | {
             "IPYTHONDIR": str(folder / "ipython"),
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
@@ -144,12 +146,46 @@ class Kernel:
         self.client: BlockingKernelClient = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=TIMEOUT)
+        self.features = self._control("kernel_info_request", {}).get(
+            "supported_features", []
+        )
 
     def start(self, code: str) -> Cell:
         """Ask for an execution without waiting for it."""
-        cell = Cell(self.client.execute(textwrap.dedent(code), store_history=False))
-        self._cells[cell.msg_id] = cell
+        content = {
+            "code": textwrap.dedent(code),
+            "silent": False,
+            "store_history": False,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": False,
+        }
+        request = self.client.session.msg("execute_request", content)
+        if self._subshell is not None:
+            request["header"]["subshell_id"] = self._subshell
+        self.client.shell_channel.send(request)
+        cell = self._cells[request["msg_id"]] = Cell(request["msg_id"])
         return cell
+
+    @contextlib.contextmanager
+    def subshell(self) -> Iterator[None]:
+        """Run the cells of a block beside those of the main thread."""
+        self._subshell = self._control("create_subshell_request", {})["subshell_id"]
+        try:
+            yield
+        finally:
+            subshell, self._subshell = self._subshell, None
+            self._control("delete_subshell_request", {"subshell_id": subshell})
+
+    def _control(self, kind: str, content: Message) -> Message:
+        """Return the content of the reply to a request on the control channel."""
+        request = self.client.session.msg(kind, content)
+        self.client.control_channel.send(request)
+        reply = self.client.get_control_msg(timeout=TIMEOUT)
+        assert reply["parent_header"]["msg_id"] == request["msg_id"]
+        answer: Message = reply["content"]
+        assert answer["status"] == "ok", answer
+        return answer
 
     def finish(self, cell: Cell) -> Cell:
         """Read until a cell has ended."""
@@ -272,7 +308,7 @@ def shared_kernel(new_kernel: Callable[[], Kernel]) -> Kernel:
 
 
 class Gate:
-    """Something that an import in a kernel blocks on until the test opens it."""
+    """What an import or a cell in a kernel blocks on until the test opens it."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -284,17 +320,24 @@ class Gate:
         """The source of a module that blocks here."""
         address = self._listener.getsockname()
         return textwrap.dedent(f"""
-            import socket
-            with socket.create_connection({address!r}) as gate:
-                gate.recv(1)
+            import contextlib, socket
+            # A gate that was opened before anybody came refuses or resets.
+            with contextlib.suppress(OSError):
+                with socket.create_connection({address!r}) as gate:
+                    gate.recv(1)
         """)
 
+    @property
+    def block(self) -> str:
+        """A statement that blocks here, for the code of a cell."""
+        return f"exec({self.source!r}, {{}})"
+
     def wait_until_reached(self) -> None:
-        """Return once an import blocks here."""
+        """Return once an import or a cell blocks here."""
         self._importer, _ = self._listener.accept()
 
     def open(self) -> None:
-        """Let the import go on."""
+        """Let it go on."""
         if self._importer is not None:
             self._importer.close()
         self._importer = None

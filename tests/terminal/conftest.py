@@ -149,6 +149,9 @@ class Terminal:
             # The screen answers no questions.
             "PROMPT_TOOLKIT_NO_CPR": "1",
         }
+        # Of a shell that has activated another environment than that of the tests:
+        # IPython would import from there.
+        environment.pop("VIRTUAL_ENV", None)
         self.process = pexpect.spawn(
             sys.executable,
             [*COMMAND, *(["--simple-prompt"] if simple_prompt else [])],

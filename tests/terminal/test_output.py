@@ -41,22 +41,32 @@ def test_nothing_appears_while_the_prompt_waits(
 
 def test_nothing_appears_while_a_cell_runs(
     open_terminal: Callable[..., Terminal],
+    write_module: Callable[..., str],
     write_gated: Callable[..., tuple[str, Gate]],
 ) -> None:
     """A module that began at the prompt prints in a cell, and the screen is clean."""
-    first, gate = write_gated()
-    loud, loud_gate = write_gated(after=LOUD)
-    terminal = open_terminal()
-    terminal.run(f"%warmup {first} {loud}")
-    gate.wait_until_reached()
-    gate.open()
-    loud_gate.wait_until_reached()
-    terminal.start("%warmup wait")
-    terminal.read_until(
-        lambda: terminal.screen.current.startswith("Warming up: 1 of 2 done")
+    loud, gate = write_gated(before=LOUD, after=LOUD)
+    later, later_gate = write_gated()
+    write_module(
+        f"""
+        import {later}
+        from ipywarmup import get_manager
+        get_manager().extend(["{loud}"])
+        """,
+        name="on_a_thread",
     )
-    loud_gate.open()
-    assert terminal.wait_for_prompt() == ["Warmup done: 2 of 2 modules completed"]
+    terminal = open_terminal()
+    terminal.run("import threading")
+    terminal.run(
+        "threading.Thread(target=__import__, args=['on_a_thread'], daemon=True).start()"
+    )
+    later_gate.wait_until_reached()
+    later_gate.open()
+    gate.wait_until_reached()
+    terminal.start("%warmup wait")
+    terminal.read_until(lambda: terminal.screen.current.startswith("Warming up: "))
+    gate.open()
+    assert terminal.wait_for_prompt() == ["Warmup done: 1 of 1 module completed"]
     assert "stray" not in terminal.written
     row = terminal.run("%warmup")[-1]
     assert "[printed: stray\\nstray error\\n" in row
@@ -92,8 +102,8 @@ def test_cells_without_number_may_run_meanwhile(
     terminal = open_terminal()
     terminal.run(f"%warmup {name}")
     gate.wait_until_reached()
-    terminal.run("for _ in range(1500): ended = get_ipython().run_cell('pass').success")
-    assert terminal.run("print('still here', ended)") == ["still here True"]
+    cells = "all(get_ipython().run_cell('pass').success for _ in range(1500))"
+    assert terminal.run(f"print('still here', {cells})") == ["still here True"]
 
 
 def test_streams_are_as_they_were_afterwards(
