@@ -88,26 +88,11 @@ class Canary:
             thread_id=thread_id,
         )
 
-    def finished(
-        self,
-        status: CanaryStatus,
-        *,
-        at: float,
-        error: str | None = None,
-        hint: str | None = None,
-        output: str | None = None,
-        attempts: int = 0,
-    ) -> Canary:
-        """Return the record in one of its last states."""
+    def finished(self, status: CanaryStatus, *, at: float, **details: Any) -> Canary:  # noqa: ANN401
+        """Return the record in one of its last states, with what is known then."""
         earliest = self.submit_ts if self.start_ts is None else self.start_ts
         return dataclasses.replace(
-            self,
-            status=status,
-            end_ts=max(at, earliest),
-            error=error,
-            hint=hint,
-            output=output,
-            attempts=attempts,
+            self, status=status, end_ts=max(at, earliest), **details
         )
 
     def to_dict(self) -> dict[str, Any]:

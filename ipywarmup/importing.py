@@ -86,15 +86,22 @@ def import_module(name: str) -> Outcome:
         return Outcome(exception=exception, traceback=_without_importing(exception))
 
 
-def import_on_worker(name: str) -> Outcome:
+def import_on_worker(name: str, *, refuse: bool = True) -> Outcome:
     """
     Import a module on a worker, so that it disturbs nobody.
 
     What it prints is collected. A failure leaves nothing behind that would change
     the next import, and is tried once more, alone, if it came of another import that
     was under way.
+
+    Parameters
+    ----------
+    name : str
+        Absolute dotted name.
+    refuse : bool
+        Whether to refuse what is known to hang on a worker.
     """
-    refused = refusal(name)
+    refused = refusal(name) if refuse else None
     if refused is not None:
         return Outcome(exception=refused, attempts=0)
     with collected() as output, hooks.borrowed():

@@ -8,6 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ipywarmup.forks import in_child
 from ipywarmup.kernel import OutStreamTap, is_outstream, outside_cells
 from ipywarmup.prompt import PromptTap, is_prompt_stream
 
@@ -154,6 +155,19 @@ def _after_prompt() -> None:
 
 
 _prompt = PromptTap(_collect, _after_prompt)
+
+
+def _forget_threads() -> None:
+    """Collect for nobody in a process that has none of the threads that printed."""
+    global _lock  # noqa: PLW0603 - the old one may be held for ever
+    _lock = threading.Lock()
+    for thread_id in _outputs.keys() - {threading.get_ident()}:
+        del _outputs[thread_id]
+    if not _outputs:
+        _untap()
+
+
+in_child(_forget_threads)
 
 
 @contextlib.contextmanager

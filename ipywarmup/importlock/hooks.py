@@ -41,6 +41,7 @@ STANDARD_LIBRARY = "the standard library"
 """Counts as one package."""
 
 
+@functools.cache
 def unsupported() -> str | None:
     """
     Return what this Python lacks for safe imports on several threads.
@@ -122,7 +123,7 @@ class ImportHooks:
         """Put the hooks in, unless they are in."""
         with self._mutex:
             self._borrowers += 1
-            if not self.installed:
+            if not self.installed and unsupported() is None:
                 self._install()
 
     def give_back(self) -> None:

@@ -76,7 +76,7 @@ _HalfBuilt.__name__ = _HalfBuilt.__qualname__ = ModuleType.__name__
 _HalfBuilt.__module__ = ModuleType.__module__
 
 # By package.
-_marked: dict[str, list[ModuleType]] = {}
+_marked: dict[str, list[Any]] = {}
 
 
 def mark(package: str, module: ModuleType) -> None:
@@ -91,7 +91,7 @@ def unmark(is_held: Callable[[str], bool]) -> None:
     for package in [package for package in _marked if not is_held(package)]:
         for module in _marked.pop(package):
             if type(module) is _HalfBuilt:
-                module.__class__ = ModuleType
+                module.__class__ = ModuleType  # type: ignore[assignment]
 
 
 def hide_frames(exception: BaseException | None) -> None:

@@ -127,6 +127,7 @@ class _Model:
                 "module": name,
                 "submit_ts": self.wall,
                 "status": "running",
+                "attempts": 0,
             }
             run.latest.pop(name, None)
             entry = run.latest[name] = _Entry(run, record)
@@ -157,6 +158,7 @@ class _Model:
         message = self.load(entry.module, fails=fails)
         if not entry.open:
             return
+        entry.record["attempts"] = 1
         at = entry.record["start_ts"] + self.performance - entry.began
         if message is None:
             self.end([entry], "completed", at=at)
@@ -232,7 +234,7 @@ class _Importer:
         self.fails = False
         self._failures = 0
 
-    def __call__(self, name: str) -> Outcome:
+    def __call__(self, name: str, **_: object) -> Outcome:
         worker = threading.current_thread()
         fails = self.fails
         if isinstance(worker, _Worker):
@@ -303,7 +305,7 @@ class WarmupMachine(RuleBasedStateMachine):
         self.patch.setattr(logger, "disabled", True)  # callbacks raise a lot here
         self.patch.setattr("ipywarmup.manager.time", clock)
         self.patch.setattr("ipywarmup.manager.import_module", self.importer)
-        self.patch.setattr("ipywarmup.manager.import_quietly", self.importer)
+        self.patch.setattr("ipywarmup.manager.import_on_worker", self.importer)
 
     def teardown(self) -> None:
         """Leave no thread and no module behind."""
