@@ -105,7 +105,9 @@ def run_trial(seed: int, modules: list[str], *, guarded: bool) -> dict[str, Any]
         )
     else:
         with ThreadPoolExecutor(1) as pool:
-            futures = {name: pool.submit(importlib.import_module, name) for name in warm}
+            futures = {
+                name: pool.submit(importlib.import_module, name) for name in warm
+            }
             import_all(shares[0])
             for name, future in futures.items():
                 error = future.exception()
