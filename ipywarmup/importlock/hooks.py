@@ -172,11 +172,14 @@ class ImportHooks:
         package = package_of(module)
         if self._leaving or self.locks.is_inside(package):
             return False
-        alone = self.locks.acquire(package)
         try:
-            return self._wait_for_foreign(package) and alone
+            alone = self.locks.acquire(package)
+            try:
+                return self._wait_for_foreign(package) and alone
+            finally:
+                self.locks.release(package)
         finally:
-            self.locks.release(package)
+            self._remove_if_idle()
 
     def acquire(self, name: str, module_lock: Any) -> bool:  # noqa: ANN401
         """
@@ -191,13 +194,18 @@ class ImportHooks:
         if self._leaving:
             self._park()
         package = package_of(name)
-        self.locks.acquire(package)
         try:
-            if self._foreign:
-                self._wait_for_foreign(package)
-            return self._acquire_module(module_lock)
+            self.locks.acquire(package)
+            try:
+                if self._foreign:
+                    self._wait_for_foreign(package)
+                return self._acquire_module(module_lock)
+            except BaseException:
+                self.locks.release(package)
+                raise
         except BaseException:
-            self.locks.release(package)
+            # The last warmup may have ended while this thread waited.
+            self._remove_if_idle()
             raise
 
     def release(self, name: str) -> None:
