@@ -12,6 +12,7 @@ from ipywarmup.importlock.failures import (
     refusal,
     wants_main_thread,
 )
+from ipywarmup.importlock.filters import own_filters
 from ipywarmup.importlock.hooks import hooks, package_of
 from ipywarmup.nearest import hint_for
 from ipywarmup.output import collected
@@ -104,7 +105,7 @@ def import_on_worker(name: str, *, refuse: bool = True) -> Outcome:
     refused = refusal(name) if refuse else None
     if refused is not None:
         return Outcome(exception=refused, attempts=0)
-    with collected() as output, hooks.borrowed():
+    with collected() as output, hooks.borrowed(), own_filters():
         outcome = _import_and_heal(name)
         if outcome.exception is not None and is_transient(outcome.exception):
             with hooks.locks.alone():
