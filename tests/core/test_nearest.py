@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ipywarmup import nearest
-from ipywarmup.importing import import_module
+from ipywarmup.importing import Outcome, import_module
 from ipywarmup.nearest import NameIndex, hint_for
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def test_a_module_missing_within_another_gives_no_hint(
     [
         ImportError("no", name="jsno"),
         ModuleNotFoundError("no"),
-        ModuleNotFoundError("no", name="js"),
+        ModuleNotFoundError("no", name="jsn"),
         ModuleNotFoundError("no", name="jsno.other"),
     ],
     ids=repr,
@@ -135,6 +135,15 @@ def test_the_most_similar_of_several_is_meant() -> None:
     assert index.nearest("nunpy") == "numpy"
     assert index.nearest("scipy") is None
     assert NameIndex([]).nearest("pandas") is None
+
+
+def test_very_short_and_very_long_names_are_not_misspelt() -> None:
+    """Up to two letters, and beyond 64, nobody has merely made a mistake."""
+    index = NameIndex(["ab", "abc", "x" * 64])
+    assert index.nearest("ac") is None
+    assert index.nearest("abd") == "abc"
+    assert index.nearest("x" * 63 + "y") == "x" * 64
+    assert index.nearest("x" * 65) is None
 
 
 class _CountingModules(dict[str, Any]):
@@ -223,16 +232,11 @@ def test_junk_on_the_path_costs_no_hint(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_package_with_a_broken_path_costs_the_hint_alone(
-    new_manager: Callable[..., WarmupManager],
-    inline: Executor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Where a package says nothing sensible of its submodules, there is no hint."""
     package = types.ModuleType("throwaway_broken")
     package.__path__ = 3  # type: ignore[assignment]
     monkeypatch.setitem(sys.modules, "throwaway_broken", package)
-    manager = new_manager(inline)
-    manager.submit(["throwaway_broken.part", "json"])
-    record, other = manager.canaries()
-    assert (record["status"], record["hint"]) == ("failed", None)
-    assert other["status"] == "completed"
+    error = ModuleNotFoundError("no", name="throwaway_broken.part")
+    assert Outcome(exception=error).hint("throwaway_broken.part") is None
