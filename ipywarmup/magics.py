@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ipywarmup.panel.publisher import Publisher
     from ipywarmup.panel.views import TableView
     from ipywarmup.panel.widget import WidgetPanel
+    from ipywarmup.run import Run
 
 
 @magics_class
@@ -42,6 +43,8 @@ class WarmupMagics(Magics):
         self.manager = get_manager()
         self.publisher: Publisher | None = None
         self.panels: list[WidgetPanel] = []
+        # The run whose records wake the publisher.
+        self.followed: Run | None = None
         super().__init__(shell, **kwargs)
         self._apply_settings()
 

@@ -38,7 +38,7 @@ class WidgetPanel:
 
     def __init__(self, manager: WarmupManager, run: Run) -> None:
         self._manager = manager
-        self._run = run
+        self.run = run
         self._display_id = uuid4().hex
         table = self._table()
         # Widgets that share layout and style open fewer comms. The margins are those of
@@ -99,7 +99,7 @@ class WidgetPanel:
 
     def _table(self) -> Table:
         return tabulate(
-            self._manager.snapshot(self._run), now=time.time(), limit=STATUS_ROWS
+            self._manager.snapshot(self.run), now=time.time(), limit=STATUS_ROWS
         )
 
     def _fill(self, table: Table) -> None:
