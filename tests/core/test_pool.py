@@ -207,14 +207,12 @@ def test_threads_start_when_there_is_something_to_do(
     """A new pool has no thread, one job takes one, and they are numbered daemons."""
     pool = new_pool(3)
     assert not pool._threads
-    threads: list[threading.Thread] = []
     first = _Blocked(pool, gates)
     assert first.entered.wait(TIMEOUT)
     assert len(pool._threads) == 1
     others = [_Blocked(pool, gates) for _ in range(2)]
-    for blocked in (first, *others):
-        assert blocked.entered.wait(TIMEOUT)
-        threads.append(blocked.end())
+    assert all(blocked.entered.wait(TIMEOUT) for blocked in others)
+    threads = [blocked.end() for blocked in (first, *others)]
     assert {thread.name for thread in threads} == {
         "ipywarmup-0",
         "ipywarmup-1",
