@@ -23,12 +23,19 @@ __version__ = "0.1.0"
 __all__ = ["WarmupManager", "WarmupPool", "get_manager", "require"]
 
 
-def __getattr__(name: str) -> object:
-    # `import ipywarmup` alone costs nothing: a public name loads its file.
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "pool" if name == "WarmupPool" else "manager"
-    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+# With a `__getattr__` in sight, type checkers would take any name for a public one.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        # `import ipywarmup` alone costs nothing: a public name loads its file.
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = "pool" if name == "WarmupPool" else "manager"
+        return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

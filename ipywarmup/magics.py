@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ipywarmup.panel.publisher import Publisher
     from ipywarmup.panel.views import TableView
     from ipywarmup.panel.widget import WidgetPanel
+    from ipywarmup.run import Run
 
 
 @magics_class
@@ -56,6 +57,8 @@ class WarmupMagics(Magics):
         self.limit = unsupported()
         self.publisher: Publisher | None = None
         self.panels: list[WidgetPanel] = []
+        # The run whose records wake the publisher.
+        self.followed: Run | None = None
         super().__init__(shell, **kwargs)
         self._apply_settings()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import pkgutil
 import sys
@@ -44,7 +45,8 @@ def hint_for(error: BaseException, module: str) -> str | None:
             return None
         index = _submodules(tuple(path))
     else:
-        index = _top_level(tuple(sys.path))
+        # Whatever else is on sys.path, `import` passes over it.
+        index = _top_level(tuple(entry for entry in sys.path if isinstance(entry, str)))
     found = index.nearest(leaf)
     if found is None:
         return None
@@ -105,12 +107,22 @@ def _shared(name: str, word: str) -> float:
 @functools.lru_cache(maxsize=4)
 def _top_level(path: tuple[str, ...]) -> NameIndex:
     """Index the standard library and what is installed on `path`."""
-    installed = {module.name for module in pkgutil.iter_modules(list(path))}
     return NameIndex(
-        name for name in installed | sys.stdlib_module_names if name[0] != "_"
+        name for name in _listed(path) | sys.stdlib_module_names if name[0] != "_"
     )
 
 
 @functools.lru_cache(maxsize=32)
 def _submodules(path: tuple[str, ...]) -> NameIndex:
-    return NameIndex(module.name for module in pkgutil.iter_modules(list(path)))
+    return NameIndex(_listed(path))
+
+
+def _listed(path: tuple[str, ...]) -> set[str]:
+    """Return the modules that can be imported from `path`."""
+    names: set[str] = set()
+    for entry in path:
+        # A finder of somebody's own costs its own names, not those of the others,
+        # and not the index either, which would be made again for the next name.
+        with contextlib.suppress(Exception):
+            names.update(module.name for module in pkgutil.iter_modules([entry]))
+    return names

@@ -39,6 +39,8 @@ def default_lanes() -> int:
 # - Jobs start in the order in which they were submitted, at most `lanes` at a
 #   time. A job that has run for `patience` seconds gives its lane to the next
 #   worker, so that one import that never ends does not hold up the others.
+# - Of the idle threads the one with the lowest number takes the next job, so that
+#   the same work runs on the same thread each time.
 # - Threads are daemons, are named ipywarmup-0, ipywarmup-1, ..., start when
 #   there is something to do, and are never retired: pyarrow 25.0.0 crashes
 #   later if the thread that imported it has ended.
@@ -214,6 +216,10 @@ class WarmupPool(Executor):
         """Count the running jobs that have lost their lane."""
         return sum(now - began >= self._patience for began in self._started_at.values())
 
+    def _first_idle(self) -> int:
+        """Return the lowest number of a worker without a job; some worker has none."""
+        return min(set(range(len(self._threads))).difference(self._started_at))
+
     def _take(
         self, index: int
     ) -> tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
@@ -222,10 +228,15 @@ class WarmupPool(Executor):
             while True:
                 now = time.monotonic()
                 occupied = len(self._started_at) - self._overdue(now)
-                if self._jobs and occupied < self._lanes and not self._holds:
+                free = self._jobs and occupied < self._lanes and not self._holds
+                if free and index == self._first_idle():
                     job = self._jobs.popleft()
                     self._started_at[index] = now
                     self._staff()
+                    if self._jobs:
+                        # Who stood back for this worker may be the first one now,
+                        # and has to learn when this job will lose its lane.
+                        self._condition.notify_all()
                     return job
                 until_overdue = [
                     self._patience - (now - began)

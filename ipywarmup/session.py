@@ -110,7 +110,9 @@ def _follow(magics: WarmupMagics) -> None:
 
         magics.publisher = Publisher()
     magics.panels.append(panel)
-    magics.manager.on_canary(magics.publisher.wake)
+    if magics.followed is not panel.run:
+        magics.followed = panel.run
+        magics.manager.on_canary(magics.publisher.wake)
     magics.publisher.follow(panel)
 
 

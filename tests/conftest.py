@@ -16,7 +16,7 @@ TIMEOUT = 30.0
 
 
 class Gate:
-    """Something that an import in another process blocks on until it is opened."""
+    """What an import or a cell in another process blocks on until it is opened."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -28,17 +28,24 @@ class Gate:
         """The source of a module that blocks here."""
         address = self._listener.getsockname()
         return textwrap.dedent(f"""
-            import socket
-            with socket.create_connection({address!r}) as gate:
-                gate.recv(1)
+            import contextlib, socket
+            # A gate that was opened before anybody came refuses or resets.
+            with contextlib.suppress(OSError):
+                with socket.create_connection({address!r}) as gate:
+                    gate.recv(1)
         """)
 
+    @property
+    def block(self) -> str:
+        """A statement that blocks here, for the code of a cell."""
+        return f"exec({self.source!r}, {{}})"
+
     def wait_until_reached(self) -> None:
-        """Return once an import blocks here."""
+        """Return once an import or a cell blocks here."""
         self._importer, _ = self._listener.accept()
 
     def open(self) -> None:
-        """Let the import go on."""
+        """Let it go on."""
         if self._importer is not None:
             self._importer.close()
         self._importer = None
@@ -46,14 +53,20 @@ class Gate:
 
 
 @pytest.fixture
-def new_gate() -> Iterator[Callable[[], Gate]]:
-    """Return a maker of gates; all are open in the end."""
+def gates() -> Iterator[list[Gate]]:
+    """Hold the gates that imports are blocked on; all are open in the end."""
     gates: list[Gate] = []
+    yield gates
+    for gate in gates:
+        gate.open()
+
+
+@pytest.fixture
+def new_gate(gates: list[Gate]) -> Callable[[], Gate]:
+    """Return a maker of gates."""
 
     def make() -> Gate:
         gates.append(Gate())
         return gates[-1]
 
-    yield make
-    for gate in gates:
-        gate.open()
+    return make

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from html import escape
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -39,18 +38,28 @@ class WidgetPanel:
 
     def __init__(self, manager: WarmupManager, run: Run) -> None:
         self._manager = manager
-        self._run = run
+        self.run = run
         self._display_id = uuid4().hex
         table = self._table()
-        # Widgets that share layout and style open fewer comms.
-        plain = ipywidgets.Layout()
+        # Widgets that share layout and style open fewer comms. The margins are those of
+        # HTML in JupyterLab, so that nothing moves when it takes their place.
+        plain = ipywidgets.Layout(margin="0")
         self.bar = ipywidgets.IntProgress(
             value=table.ended,
             max=max(1, table.total),
-            layout=ipywidgets.Layout(width="300px", max_width="100%"),
+            # The bar itself is half as high.
+            layout=ipywidgets.Layout(
+                margin="0 6px", height="16px", width="auto", max_width="480px"
+            ),
         )
         self.headline = ipywidgets.HTML(layout=plain)
-        self.rows = ipywidgets.HTML(layout=plain, style=self.headline.style)
+        # The widget scrolls, not what it shows, which is replaced all the time.
+        self.rows = ipywidgets.HTML(
+            layout=ipywidgets.Layout(
+                margin="0 20px 0 0", max_height=html.SCROLL_HEIGHT, overflow="auto"
+            ),
+            style=self.headline.style,
+        )
         self.box = ipywidgets.VBox([self.headline, self.bar, self.rows], layout=plain)
         self._fill(table)
 
@@ -83,13 +92,14 @@ class WidgetPanel:
             widget.close()
         # A widget that closes leaves its layout and style open. Some are shared; to
         # close twice does nothing.
-        for widget in (self.bar, self.headline):
+        for widget in (self.box, self.bar, self.headline, self.rows):
             widget.layout.close()
+        for widget in (self.bar, self.headline):
             widget.style.close()
 
     def _table(self) -> Table:
         return tabulate(
-            self._manager.snapshot(self._run), now=time.time(), limit=STATUS_ROWS
+            self._manager.snapshot(self.run), now=time.time(), limit=STATUS_ROWS
         )
 
     def _fill(self, table: Table) -> None:
@@ -101,10 +111,10 @@ class WidgetPanel:
                 if State.FAILED in table.counts
                 else "success"
                 if table.done
-                else "info"
+                else ""
             )
-        self.headline.value = f"<b>{escape(table.headline)}</b>"
-        self.rows.value = html.render_rows(table)
+        self.headline.value = html.render_headline(table)
+        self.rows.value = html.render_rows(table, foldable=False)
 
     def _publish(
         self, table: Table, widget: dict[str, Any], *, update: bool = False

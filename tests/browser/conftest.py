@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Error as PageError
 
 Theme = Literal["dark", "light"]
+# What a page finds: a kernel that will be idle, one that has only just been started,
+# the one that an earlier page left, maybe in the middle of a cell, or none.
+Kernel = Literal["fresh", "starting", "kept", "none"]
 
 SYSTEM_CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_ARGS = [
@@ -72,13 +76,34 @@ SETTINGS = {
     "@jupyterlab/lsp-extension:plugin": {"activate": "off"},
 }
 
+# What a kernel does before it is ready: the notebook's folder may hold a script for it.
+KERNEL_STARTUP = "kernel_startup.py"
+RUN_KERNEL_STARTUP = f"""
+import pathlib
+import runpy
+if pathlib.Path({KERNEL_STARTUP!r}).exists():
+    runpy.run_path({KERNEL_STARTUP!r})
+"""
+
 # No looking for extensions that want the application built anew.
-PAGE_CONFIG = {"buildAvailable": False, "buildCheck": False}
+# No debugger: it logs an error when its kernel goes, or when there is none.
+PAGE_CONFIG = {
+    "buildAvailable": False,
+    "buildCheck": False,
+    "disabledExtensions": {"@jupyterlab/debugger-extension": True},
+}
 
 # Expressions in the page's JavaScript.
 NO_SPLASH = "!document.getElementById('jupyterlab-splash')"
 CURRENT = "window.jupyterapp.shell.currentWidget"
 KERNEL = f"{CURRENT}.context.sessionContext.session?.kernel"
+# What "Open With > Notebook (no kernel)" does.
+OPEN_WITHOUT_KERNEL = """async (path) => {
+    await window.jupyterapp.restored;
+    const kernelPreference = {shouldStart: false, shouldReuse: false};
+    await window.jupyterapp.commands.execute(
+        'docmanager:open', {path, factory: 'Notebook', kernelPreference});
+}"""
 
 
 def unavailable(reason: str) -> NoReturn:
@@ -150,6 +175,9 @@ def server_environment(base: Path) -> dict[str, str]:
         folder = base / name
         folder.mkdir(parents=True, exist_ok=True)
         env[variable] = str(folder)
+    startup = Path(env["IPYTHONDIR"], "profile_default", "startup")
+    startup.mkdir(parents=True)
+    (startup / "00-folder.py").write_text(RUN_KERNEL_STARTUP, "utf-8")
     # The kernel spec of this interpreter wins over one that the user installed.
     env["JUPYTER_PREFER_ENV_PATH"] = "1"
     return env
@@ -226,6 +254,7 @@ def browser() -> Iterator[Browser]:
     """Run Chromium, the system's or else the driver's own."""
     if sync_api is None:
         unavailable("playwright is not installed")
+    sync_api.expect.set_options(timeout=PAGE_TIMEOUT * 1000)
     with sync_api.sync_playwright() as driver:
         executable = SYSTEM_CHROMIUM
         if not executable.exists():
@@ -233,7 +262,11 @@ def browser() -> Iterator[Browser]:
         if not executable.exists():
             unavailable(f"no Chromium: neither {SYSTEM_CHROMIUM} nor {executable}")
         chromium = driver.chromium.launch(
-            executable_path=executable, headless=True, args=CHROMIUM_ARGS
+            executable_path=executable,
+            headless=True,
+            args=CHROMIUM_ARGS,
+            # Scroll bars are part of what the screenshots are there to judge.
+            ignore_default_args=["--hide-scrollbars"],
         )
         try:
             yield chromium
@@ -250,10 +283,12 @@ class Lab:
         The server that runs the kernels and keeps the notebooks.
     context
         The browser profile that the pages belong to.
-    name
-        The stem of the file names of notebooks made from a list of cells.
+    folder
+        Where the notebooks are, and what their kernels import.
     screenshots
         The folder that the pictures go to.
+    readme_screenshots
+        The folder that those of the README go to.
 
     Attributes
     ----------
@@ -265,14 +300,20 @@ class Lab:
     """
 
     def __init__(
-        self, server: LabServer, context: BrowserContext, name: str, screenshots: Path
+        self,
+        server: LabServer,
+        context: BrowserContext,
+        folder: Path,
+        screenshots: Path,
+        readme_screenshots: Path,
     ) -> None:
         self.server = server
+        self.folder = folder
         self.errors: list[str] = []
         self.expect = sync_api.expect
         self._context = context
-        self._name = name
         self._screenshots = screenshots
+        self._readme_screenshots = readme_screenshots
         self._page: Page | None = None
         self._path: Path | None = None
         self._theme: Theme = "light"
@@ -289,14 +330,27 @@ class Lab:
         assert self._path is not None, "open() comes first"
         return self._path
 
-    def open(self, notebook: Sequence[str] | Path) -> Page:
-        """Show code cells, or a copy of a notebook file, next to an idle kernel."""
+    def write_module(self, name: str, source: str = "") -> None:
+        """Write a module that the kernels can import."""
+        path = self.folder.joinpath(*name.split(".")).with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(source), "utf-8")
+
+    def write_kernel_startup(self, source: str) -> None:
+        """Write what the next kernels do before they are ready."""
+        (self.folder / KERNEL_STARTUP).write_text(textwrap.dedent(source), "utf-8")
+
+    def open(self, notebook: Sequence[str] | Path, *, idle: bool = True) -> Page:
+        """Show code cells, or a copy of a notebook file, next to an idle kernel.
+
+        Without `idle`, do not wait for the kernel, which has only just been started.
+        """
         self.close()
         if isinstance(notebook, Path):
-            self._path = self.server.root / notebook.name
+            self._path = self.folder / notebook.name
             shutil.copyfile(notebook, self._path)
         else:
-            self._path = self.server.root / f"{self._name}.ipynb"
+            self._path = self.folder / "notebook.ipynb"
             made = {
                 "cells": [
                     {
@@ -321,21 +375,21 @@ class Lab:
                 "nbformat_minor": 5,
             }
             self._path.write_text(json.dumps(made), "utf-8")
-        return self._load()
+        return self._load("fresh" if idle else "starting")
 
-    def reopen(self, *, trusted: bool = True, keep_kernel: bool = False) -> Page:
-        """Show the saved notebook in a fresh page, and with a fresh kernel.
+    def reopen(self, kernel: Kernel = "fresh", *, trusted: bool = True) -> Page:
+        """Show the saved notebook in a fresh page.
 
-        An untrusted one is what a colleague sees who got the file by mail. With the
-        kernel kept, it is what somebody sees who reloads the browser's tab.
+        With the kernel kept, it is what somebody sees who reloads the browser's tab.
+        An untrusted one is what a colleague sees who got the file by mail.
         """
-        self.close(keep_kernel=keep_kernel)
+        self.close(keep_kernel=kernel == "kept")
         if not trusted:
             content = self.saved()
             # Any change does: the signature that the server stored no longer fits.
             content["metadata"]["untrusted"] = True
             self.path.write_text(json.dumps(content), "utf-8")
-        return self._load(idle=not keep_kernel)
+        return self._load(kernel)
 
     def close(self, *, keep_kernel: bool = False) -> None:
         """Shut the kernel down and close the page."""
@@ -411,6 +465,11 @@ class Lab:
         # The splash screen covers the page while the style sheets change.
         self._wait(f"() => {NO_SPLASH}")
 
+    def has_kernel(self) -> bool:
+        """Tell whether the notebook is connected to a kernel."""
+        connected: bool = self.page.evaluate(f"() => Boolean({KERNEL})")
+        return connected
+
     def cell_locator(self, index: int) -> Locator:
         """Return the locator of a cell."""
         return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
@@ -431,9 +490,13 @@ class Lab:
         )
         return outputs
 
-    def screenshot(self, name: str, index: int | None = None) -> Path:
+    def screenshot(
+        self, name: str, index: int | None = None, *, readme: bool = False
+    ) -> Path:
         """Write a picture of the page, or of one cell, and return its file."""
-        path = self._screenshots / f"{name}.png"
+        folder = self._readme_screenshots if readme else self._screenshots
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.png"
         if index is None:
             self.page.screenshot(path=path)
         else:
@@ -452,18 +515,26 @@ class Lab:
             command,
         )
 
-    def _load(self, *, idle: bool = True) -> Page:
+    def _load(self, kernel: Kernel) -> Page:
         page = self._page = self._context.new_page()
         page.set_default_timeout(PAGE_TIMEOUT * 1000)
         page.on("console", self._on_console)
         page.on("pageerror", self._on_page_error)
+        path = self.path.relative_to(self.server.root).as_posix()
         # "reset" forgets which tabs and side panels an earlier page had open.
-        page.goto(f"{self.server.url}/lab/tree/{self.path.name}?reset")
+        if kernel == "none":
+            page.goto(f"{self.server.url}/lab?reset")
+            self._wait(f"() => window.jupyterapp && {NO_SPLASH}")
+            page.evaluate(OPEN_WITHOUT_KERNEL, path)
+        else:
+            page.goto(f"{self.server.url}/lab/tree/{path}?reset")
         self._wait(f"() => window.jupyterapp && {CURRENT}?.context?.isReady")
         self._wait(f"() => {NO_SPLASH}")
-        # A kernel that was kept may be in the middle of a cell.
-        self._wait(f"() => {KERNEL}?.connectionStatus === 'connected'")
-        if idle:
+        if kernel == "starting":
+            self._wait(f"() => {KERNEL}")
+        elif kernel != "none":
+            self._wait(f"() => {KERNEL}?.connectionStatus === 'connected'")
+        if kernel == "fresh":
             self.wait_idle()
         page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
         self.set_theme(self._theme)
@@ -485,19 +556,20 @@ def lab(
     lab_server: LabServer, browser: Browser, request: pytest.FixtureRequest
 ) -> Iterator[Lab]:
     """Hand out JupyterLab without an open notebook."""
-    beside = Path(__file__).parent / "screenshots"
-    screenshots = Path(os.environ.get("IPYWARMUP_SCREENSHOTS") or beside)
-    screenshots.mkdir(parents=True, exist_ok=True)
+    name: str = request.node.name
+    folder = lab_server.root / "".join(char if char.isalnum() else "-" for char in name)
+    folder.mkdir()
+    screenshots = Path(__file__).parent / "screenshots"
     context = browser.new_context(
         viewport={"width": VIEWPORT["width"], "height": VIEWPORT["height"]},
         device_scale_factor=SCALE,
     )
-    name: str = request.node.name
     handed_out = Lab(
         lab_server,
         context,
-        "".join(char if char.isalnum() else "-" for char in name),
+        folder,
         screenshots,
+        Path(os.environ.get("IPYWARMUP_SCREENSHOTS") or screenshots),
     )
     try:
         yield handed_out

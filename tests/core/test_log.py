@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ipywarmup.manager import WarmupManager
+
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
     from concurrent.futures import Executor
-
-    from ipywarmup.manager import WarmupManager
 
     Holding = tuple[Executor, deque[Callable[[], None]]]
     OnThread = Callable[[Callable[[], object]], threading.Thread]
@@ -215,6 +215,19 @@ def test_an_error_of_many_lines_stays_on_one(
     manager.submit([name])
     assert lines[0].endswith(": ValueError: one\\ntwo\\nthree\\nfour [MAIN-THREAD]\n")
     assert [line.count("\n") for line in lines] == [1, 1, 1]
+
+
+def test_a_manager_logs_unless_told_otherwise(
+    inline: Executor, record_stderr: Callable[[], list[str]]
+) -> None:
+    """The lines are there by default, and may be turned off by keyword alone."""
+    lines = record_stderr()
+    WarmupManager(inline).submit(["json"])
+    assert len(lines) == 3
+    WarmupManager(inline, log_to_stderr=False).submit(["json"])
+    assert len(lines) == 3
+    with pytest.raises(TypeError):
+        WarmupManager(inline, False)  # type: ignore[call-arg]  # noqa: FBT003
 
 
 def test_without_log_to_stderr_nothing_is_written(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import types
 from concurrent.futures import CancelledError, Future
@@ -205,23 +206,43 @@ def test_threads_start_when_there_is_something_to_do(
     new_pool: Callable[..., WarmupPool], gates: list[threading.Event]
 ) -> None:
     """A new pool has no thread, one job takes one, and they are numbered daemons."""
-    before = threading.active_count()
     pool = new_pool(3)
-    assert threading.active_count() == before
-    threads: list[threading.Thread] = []
+    assert not pool._threads
     first = _Blocked(pool, gates)
     assert first.entered.wait(TIMEOUT)
-    assert threading.active_count() == before + 1
+    assert len(pool._threads) == 1
     others = [_Blocked(pool, gates) for _ in range(2)]
-    for blocked in (first, *others):
-        assert blocked.entered.wait(TIMEOUT)
-        threads.append(blocked.end())
+    assert all(blocked.entered.wait(TIMEOUT) for blocked in others)
+    threads = [blocked.end() for blocked in (first, *others)]
     assert {thread.name for thread in threads} == {
         "ipywarmup-0",
         "ipywarmup-1",
         "ipywarmup-2",
     }
     assert all(thread.daemon for thread in threads)
+
+
+def test_the_lowest_number_works_first(
+    new_pool: Callable[..., WarmupPool], gates: list[threading.Event]
+) -> None:
+    """One job after the other runs on one thread, however many idle ones there are."""
+    pool = new_pool(3)
+    blocked = [_Blocked(pool, gates) for _ in range(3)]
+    assert all(job.entered.wait(TIMEOUT) for job in blocked)
+    for job in blocked:
+        job.end()
+    with pool._condition:
+        assert pool._condition.wait_for(lambda: not pool._started_at, TIMEOUT)
+    pool.lanes = 1
+    interval = sys.getswitchinterval()
+    # Threads change at nearly every step, so that an idle one often comes first.
+    sys.setswitchinterval(1e-6)
+    try:
+        futures = [pool.submit(threading.current_thread) for _ in range(500)]
+        names = {future.result(TIMEOUT).name for future in futures}
+    finally:
+        sys.setswitchinterval(interval)
+    assert names == {"ipywarmup-0"}
 
 
 @pytest.mark.parametrize("end", ["idle", "shutdown", "reset"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import dataclasses
 import functools
 import sys
 import threading
@@ -31,161 +30,17 @@ from hypothesis.stateful import (
 from ipywarmup.importing import Outcome
 from ipywarmup.manager import WarmupManager
 from ipywarmup.run import logger
+from tests.core.warmup_model import Model, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+
+    from tests.core.warmup_model import Entry
 
 TIMEOUT = 10.0
 MODULES = [f"imaginary_{letter}" for letter in "abc"]
 ANSWERS = ["keep", "complete", "fail", "refuse"]
 """What a pool may do with a job: hold it, run it at once, or take no more."""
-
-
-@dataclasses.dataclass
-class _Run:
-    """The model's idea of a warmup."""
-
-    submitted: bool = False
-    latest: dict[str, _Entry] = dataclasses.field(default_factory=dict)
-    completed: list[str] = dataclasses.field(default_factory=list)
-    failed: list[str] = dataclasses.field(default_factory=list)
-    subscribers: list[int] = dataclasses.field(default_factory=list)
-    completers: list[int] = dataclasses.field(default_factory=list)
-
-    @property
-    def open(self) -> list[_Entry]:
-        return [entry for entry in self.latest.values() if entry.open]
-
-    @property
-    def done(self) -> bool:
-        return self.submitted and not self.open
-
-    def status(self) -> dict[str, list[str]]:
-        return {
-            "pending": [entry.module for entry in self.open],
-            "completed": self.completed.copy(),
-            "failed": self.failed.copy(),
-        }
-
-
-@dataclasses.dataclass
-class _Entry:
-    """The model's idea of a record."""
-
-    run: _Run
-    record: dict[str, Any]
-    began: float = 0.0
-    exception: str | None = None
-
-    @property
-    def module(self) -> str:
-        return str(self.record["module"])
-
-    @property
-    def open(self) -> bool:
-        return bool(self.record["status"] == "running")
-
-    @property
-    def queued(self) -> bool:
-        return self.open and self.record["start_ts"] is None
-
-
-class _Model:
-    """What a manager should do, without threads, locks, pools or imports."""
-
-    def __init__(self) -> None:
-        self.wall = 1_000_000.0
-        self.performance = 0.0
-        self.loaded: set[str] = set()
-        self.failures = 0
-        self.run = _Run()
-        self.entries: list[_Entry] = []
-        self.told: list[tuple[int, object]] = []
-
-    def tell(self, run: _Run, entries: Sequence[_Entry]) -> None:
-        for entry in entries:
-            self.told += [(label, entry.record.copy()) for label in run.subscribers]
-        if run.done and (entries or not run.latest):
-            self.told += [(label, run.status()) for label in run.completers]
-            run.completers.clear()
-
-    def enlist(self, names: Sequence[str]) -> list[_Entry]:
-        run, first = self.run, not self.run.submitted
-        run.submitted = True
-        new: list[_Entry] = []
-        for name in names:
-            old = run.latest.get(name)
-            if old and (old.open or name in run.completed or name in run.failed):
-                continue
-            record = dict.fromkeys(
-                (
-                    *("thread_name", "thread_id", "start_ts", "end_ts"),
-                    *("elapsed_ms", "error", "hint", "output"),
-                )
-            ) | {
-                "canary_id": len(self.entries) + 1,
-                "module": name,
-                "submit_ts": self.wall,
-                "status": "running",
-                "attempts": 0,
-            }
-            run.latest.pop(name, None)
-            entry = run.latest[name] = _Entry(run, record)
-            self.entries.append(entry)
-            new.append(entry)
-        if first:
-            self.tell(run, [])
-        return new
-
-    def start(self, entry: _Entry, thread: threading.Thread) -> None:
-        entry.began = self.performance
-        entry.record |= {
-            "start_ts": max(self.wall, entry.record["submit_ts"]),
-            "thread_name": thread.name,
-            "thread_id": thread.ident,
-        }
-        self.tell(entry.run, [entry])
-
-    def load(self, name: str, *, fails: bool) -> str | None:
-        """Import a module; return the message of what that raises."""
-        if fails and name not in self.loaded:
-            self.failures += 1
-            return f"{name} {self.failures}"
-        self.loaded.add(name)
-        return None
-
-    def finish(self, entry: _Entry, *, fails: bool) -> None:
-        message = self.load(entry.module, fails=fails)
-        if not entry.open:
-            return
-        entry.record["attempts"] = 1
-        at = entry.record["start_ts"] + self.performance - entry.began
-        if message is None:
-            self.end([entry], "completed", at=at)
-        else:
-            entry.exception = message
-            self.end([entry], "failed", at=at, error=f"OSError: {message}")
-
-    def end(
-        self,
-        entries: Sequence[_Entry],
-        status: str,
-        *,
-        at: float | None = None,
-        error: str | None = None,
-    ) -> None:
-        for entry in entries:
-            record, run = entry.record, entry.run
-            start = record["start_ts"]
-            earliest = record["submit_ts"] if start is None else start
-            end = max(self.wall if at is None else at, earliest)
-            elapsed = None if start is None else (end - start) * 1000
-            record |= {"status": status, "end_ts": end, "elapsed_ms": elapsed}
-            record["error"] = error
-            if status != "cancelled":
-                getattr(run, status).append(entry.module)
-        if entries:
-            self.tell(entries[0].run, entries)
 
 
 class _Worker(threading.Thread):
@@ -287,15 +142,15 @@ class WarmupMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.model = _Model()
+        self.model = Model()
         self.importer = _Importer()
         self.pool = _Pool(self.importer)
         self.manager = WarmupManager(self.pool, log_to_stderr=False)
-        self.jobs: list[_Entry] = []  # those that the pool keeps, in its order
-        self.halves: list[tuple[Callable[[], None], list[_Entry]]] = []
-        self.workers: list[tuple[_Worker, _Entry]] = []
+        self.jobs: list[Entry] = []  # those that the pool keeps, in its order
+        self.halves: list[tuple[Callable[[], None], list[Entry]]] = []
+        self.workers: list[tuple[_Worker, Entry]] = []
         self.told: list[tuple[int, object]] = []
-        self.unsubscribers: list[tuple[Callable[[], None], _Run, int]] = []
+        self.unsubscribers: list[tuple[Callable[[], None], Run, int]] = []
         self.labels = 0
         self.ended: dict[int, dict[str, Any]] = {}
         clock = types.SimpleNamespace(
@@ -314,8 +169,6 @@ class WarmupMachine(RuleBasedStateMachine):
         self.patch.undo()
         for name in MODULES:
             sys.modules.pop(name, None)
-
-    # Steps
 
     @rule(wall=st.integers(-100, 100), performance=st.integers(0, 100))
     def let_time_pass(self, wall: int, performance: int) -> None:
@@ -370,18 +223,9 @@ class WarmupMachine(RuleBasedStateMachine):
         half()
         self._hand_over(entries, answers)
 
-    def _hand_over(self, entries: list[_Entry], answers: list[str]) -> None:
-        for position, entry in enumerate(entries):
-            answer = answers[position] if position < len(answers) else "keep"
-            if answer == "refuse":
-                left = [entry for entry in entries[position:] if entry.queued]
-                self.model.end(left, "failed", error="RuntimeError: no room")
-                return
-            if answer == "keep":
-                self.jobs.append(entry)
-            elif entry.queued:
-                self.model.start(entry, threading.current_thread())
-                self.model.finish(entry, fails=answer == "fail")
+    def _hand_over(self, entries: list[Entry], answers: list[str]) -> None:
+        thread = threading.current_thread()
+        self.jobs += self.model.hand_over(entries, answers, thread)
 
     @rule()
     def retry(self) -> None:
@@ -404,7 +248,7 @@ class WarmupMachine(RuleBasedStateMachine):
     def reset(self) -> None:
         """Forget the warmup."""
         self.manager.reset()
-        run, self.model.run = self.model.run, _Run()
+        run, self.model.run = self.model.run, Run()
         run.completers.clear()
         self.model.end(run.open, "cancelled")
         run.subscribers.clear()
@@ -424,7 +268,7 @@ class WarmupMachine(RuleBasedStateMachine):
         if entry is not None and entry.queued:
             self._begin(entry, functools.partial(self.manager.require, name))
 
-    def _begin(self, entry: _Entry, call: Callable[[], object]) -> None:
+    def _begin(self, entry: Entry, call: Callable[[], object]) -> None:
         worker = _Worker(call)
         assert worker.begin() is entry.queued
         if worker.importing:
@@ -527,8 +371,6 @@ class WarmupMachine(RuleBasedStateMachine):
         else:
             self.model.run.completers.append(label)
 
-    # What holds between any two steps
-
     @invariant()
     def the_manager_says_what_the_model_says(self) -> None:
         """Status, end, records and callbacks are those of the model."""
@@ -558,5 +400,5 @@ def test_the_manager_does_what_the_model_does() -> None:
     """Any sequence of calls, jobs, clocks and refusals gives what the model gives."""
     run_state_machine_as_test(
         WarmupMachine,
-        settings=settings(max_examples=500, stateful_step_count=40, deadline=None),
+        settings=settings(max_examples=300, stateful_step_count=40, deadline=None),
     )

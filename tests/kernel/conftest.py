@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import itertools
 import os
-import socket
 import textwrap
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jupyter_client.blocking.client import BlockingKernelClient
+
+    from tests.conftest import Gate
 
     Message = dict[str, Any]
 
@@ -307,43 +308,6 @@ def shared_kernel(new_kernel: Callable[[], Kernel]) -> Kernel:
     return new_kernel()
 
 
-class Gate:
-    """What an import or a cell in a kernel blocks on until the test opens it."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(TIMEOUT)
-        self._importer: socket.socket | None = None
-
-    @property
-    def source(self) -> str:
-        """The source of a module that blocks here."""
-        address = self._listener.getsockname()
-        return textwrap.dedent(f"""
-            import contextlib, socket
-            # A gate that was opened before anybody came refuses or resets.
-            with contextlib.suppress(OSError):
-                with socket.create_connection({address!r}) as gate:
-                    gate.recv(1)
-        """)
-
-    @property
-    def block(self) -> str:
-        """A statement that blocks here, for the code of a cell."""
-        return f"exec({self.source!r}, {{}})"
-
-    def wait_until_reached(self) -> None:
-        """Return once an import or a cell blocks here."""
-        self._importer, _ = self._listener.accept()
-
-    def open(self) -> None:
-        """Let it go on."""
-        if self._importer is not None:
-            self._importer.close()
-        self._importer = None
-        self._listener.close()
-
-
 @pytest.fixture
 def bare_kernel(shared_kernel: Kernel, gates: list[Gate]) -> Iterator[Kernel]:
     """Return a kernel without the extension, which the test may load."""
@@ -363,26 +327,6 @@ def kernel(bare_kernel: Kernel) -> Kernel:
     bare_kernel.run("%load_ext ipywarmup\nimport ipywarmup")
     bare_kernel.messages.clear()
     return bare_kernel
-
-
-@pytest.fixture
-def gates() -> Iterator[list[Gate]]:
-    """Hold the gates that imports are blocked on; all are open in the end."""
-    gates: list[Gate] = []
-    yield gates
-    for gate in gates:
-        gate.open()
-
-
-@pytest.fixture
-def new_gate(gates: list[Gate]) -> Callable[[], Gate]:
-    """Return a maker of gates."""
-
-    def make() -> Gate:
-        gates.append(Gate())
-        return gates[-1]
-
-    return make
 
 
 @pytest.fixture

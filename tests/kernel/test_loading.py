@@ -9,7 +9,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.kernel.conftest import Gate, Kernel
+    from tests.conftest import Gate
+    from tests.kernel.conftest import Kernel
 
 # All that an extension could leave behind.
 LOOK_AROUND = """

@@ -14,7 +14,8 @@ from ipywarmup.panel.views import STATUS_ROWS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.kernel.conftest import Cell, Gate, Kernel
+    from tests.conftest import Gate
+    from tests.kernel.conftest import Cell, Kernel
 
     WriteModule = Callable[..., str]
     WriteGated = Callable[..., tuple[str, Gate]]

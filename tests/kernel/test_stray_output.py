@@ -12,7 +12,8 @@ from ipywarmup.output import LIMIT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.kernel.conftest import Gate, Kernel
+    from tests.conftest import Gate
+    from tests.kernel.conftest import Kernel
 
     WriteModule = Callable[..., str]
     WriteGated = Callable[..., tuple[str, Gate]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,7 +56,7 @@ def test_html_is_a_headline_and_a_table(
     assert [line[5] for line in document.rows] == [
         "error",
         "printed 2 linesone\ntwo",
-        "OSError: no did you mean 'os'?",
+        "OSError: no\ndid you mean 'os'?",
         "",
     ]
 
@@ -73,7 +74,7 @@ def test_each_state_has_a_mark_and_a_word(
     ]
     document = parse_html(html.render_rows(tabulate(canaries, now=NOON, limit=9)))
     assert [line[2] for line in document.rows[1:]] == [
-        *("○ queued", "▶ running", "✓ completed", "✗ failed", "⊘ cancelled"),
+        *("○ queued", "◐ running", "✓ completed", "✗ failed", "⊘ cancelled"),
     ]
 
 
@@ -113,7 +114,7 @@ def test_panel_has_a_bar_that_says_how_far_it_is(
     assert attributes["role"] == "progressbar"
     assert attributes["aria-valuenow"] == str(ended)
     assert attributes["aria-valuemax"] == str(total)
-    assert f"width: {percent}%" in html.render_panel(
+    assert f"width:{percent}%" in html.render_panel(
         tabulate(canaries, now=NOON, limit=9)
     )
 
@@ -160,10 +161,51 @@ def test_long_errors_and_outputs_are_elided(records: Records) -> None:
     assert "…" in drawn
 
 
-def test_a_thousand_modules_make_a_table_that_scrolls(records: Records) -> None:
+@pytest.mark.parametrize("render", [html.render, html.render_panel])
+def test_a_thousand_modules_make_a_table_that_scrolls(
+    records: Records, parse_html: type[Document], render: Render
+) -> None:
     """The table of many modules has a height of its own and a moderate size."""
     canaries = [records.completed(f"package{index}.module") for index in range(1000)]
-    drawn = html.render_rows(tabulate(canaries, now=NOON, limit=100))
-    assert "overflow: auto" in drawn
-    assert drawn.count("<tr>") == 101
+    drawn = render(tabulate(canaries, now=NOON, limit=100))
+    assert f"max-height:{html.SCROLL_HEIGHT};overflow:auto" in drawn
+    assert len(parse_html(drawn).rows) == 101
     assert len(drawn) < 100_000
+
+
+def test_numbers_stand_on_the_right(
+    records: Records, parse_html: type[Document]
+) -> None:
+    """Ids and times can be compared at a glance; words begin on the left."""
+    table = tabulate([records.failed("numpy")], now=NOON, limit=9)
+    attributes = parse_html(html.render_rows(table)).attributes
+    styles = [style for name, style in attributes if name == "style" and style]
+    right = ["text-align:right" in style for style in styles if "text-align" in style]
+    assert right == 2 * [True, False, False, False, True, False]
+
+
+def test_an_output_unfolds_only_where_it_stays(
+    records: Records, parse_html: type[Document]
+) -> None:
+    """What is drawn again and again would fold up at once: it only counts the lines."""
+    table = tabulate([records.completed("a", output="one\ntwo")], now=NOON, limit=9)
+    document = parse_html(html.render_rows(table))
+    assert "details" in document.tags
+    assert document.rows[1][5] == "printed 2 linesone\ntwo"
+    document = parse_html(html.render_rows(table, foldable=False))
+    assert "details" not in document.tags
+    assert document.rows[1][5] == "printed 2 lines"
+
+
+def test_what_a_theme_decides_has_a_value_without_one(records: Records) -> None:
+    """Every variable has a fallback, for frontends that do not know it."""
+    canaries = [
+        records.queued("a"),
+        records.running("b"),
+        records.completed("c"),
+        records.failed("d", output="e"),
+        records.cancelled("f"),
+    ]
+    drawn = html.render_panel(tabulate(canaries, now=NOON, limit=4))
+    assert "var(--jp-" in drawn
+    assert not re.findall(r"var\([\w-]+\)", drawn)
