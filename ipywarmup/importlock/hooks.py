@@ -37,6 +37,9 @@ _bootstrap: Any = importlib._bootstrap
 _IMPORTING = (_bootstrap._find_and_load.__code__.co_filename, __file__)
 """Where the code is that is on the stack of every thread that imports."""
 
+_LOOK_UP = _bootstrap._lock_unlock_module.__code__
+"""What an import statement calls that has found a half-built module."""
+
 STANDARD_LIBRARY = "the standard library"
 """Counts as one package."""
 
@@ -81,6 +84,8 @@ def package_of(module: str) -> str:
 #   began in between has ended, every import of a module that is not complete runs
 #   under its package's lock, on every thread.
 # - Imports under way when the hooks go in are waited for, too.
+# - An import statement that waited for a module gets what became of it: the failure,
+#   or what has replaced it in `sys.modules`.
 # - Without a borrower and without an import under way, importlib is as it was found.
 # - In a forked child nothing is held by threads that are not there, and what they had
 #   half imported is imported anew.
@@ -361,7 +366,21 @@ class _GuardedLock:
         self._taken = False
 
     def acquire(self) -> bool:
-        self._taken = self._hooks.acquire(self._name, self._module_lock)
+        name = self._name
+        caller = sys._getframe(1).f_code
+        looked_up: list[ModuleType] = []
+        if caller is _LOOK_UP and not self._hooks.locks.is_inside(package_of(name)):
+            looked_up = partial.half_built(package_of(name), name)
+        self._taken = self._hooks.acquire(name, self._module_lock)
+        if looked_up and self._taken:
+            # The statement binds what it found before it waited, come what may.
+            try:
+                if name not in sys.modules:
+                    _bootstrap._find_and_load(name, _bootstrap._gcd_import)
+            except BaseException:
+                self.release()
+                raise
+            partial.stand_in(looked_up, name)
         return True
 
     def release(self) -> None:
@@ -369,6 +388,12 @@ class _GuardedLock:
             self._module_lock.release()
         partial.hide_frames(sys.exception())
         self._hooks.release(self._name)
+
+
+# What it imports anew reads in a traceback as what importlib itself imports.
+_GuardedLock.acquire.__code__ = _GuardedLock.acquire.__code__.replace(
+    co_filename=_IMPORTING[0]
+)
 
 
 @functools.cache

@@ -9,12 +9,14 @@ do. Once its package is complete, every module is a plain one again.
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     WaitFor: TypeAlias = Callable[[str], bool]
 
@@ -92,6 +94,65 @@ def unmark(is_held: Callable[[str], bool]) -> None:
         for module in _marked.pop(package):
             if type(module) is _HalfBuilt:
                 module.__class__ = ModuleType  # type: ignore[assignment]
+
+
+# Who looks for something else meanwhile, by thread and module.
+_forwarding: set[tuple[int, int]] = set()
+
+
+class _StandIn(ModuleType):
+    """A module that was looked up half-built, and is not the one that came of it."""
+
+    # A thread that arrives here again comes from the module itself, which asks the
+    # one that it has replaced.
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - of any module
+        __tracebackhide__ = True
+        with _forwarded(self) as module:
+            if module is not None:
+                return getattr(module, name)
+        return ModuleType.__getattribute__(self, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        with _forwarded(self) as module:
+            if module is not None:
+                setattr(module, name, value)
+                return
+        ModuleType.__setattr__(self, name, value)
+
+
+_StandIn.__name__ = _StandIn.__qualname__ = ModuleType.__name__
+_StandIn.__module__ = ModuleType.__module__
+
+
+@contextlib.contextmanager
+def _forwarded(stand_in: ModuleType) -> Iterator[Any]:
+    """Look up the module that a stand-in stands for; None while that asks back."""
+    key = (threading.get_ident(), id(stand_in))
+    module = sys.modules.get(_name_of(stand_in))
+    if module is stand_in or key in _forwarding:
+        yield None
+        return
+    _forwarding.add(key)
+    try:
+        yield module
+    finally:
+        _forwarding.discard(key)
+
+
+def half_built(package: str, name: str) -> list[ModuleType]:
+    """Return the modules of a name that are not complete, mostly one or none."""
+    return [module for module in _marked.get(package, ()) if _name_of(module) == name]
+
+
+def stand_in(modules: list[ModuleType], name: str) -> None:
+    """Make modules that somebody holds pass for the one that is imported now."""
+    for module in modules:
+        if module is not sys.modules.get(name) and type(module) in {
+            ModuleType,
+            _HalfBuilt,
+        }:
+            module.__class__ = _StandIn
 
 
 def hide_frames(exception: BaseException | None) -> None:

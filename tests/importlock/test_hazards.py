@@ -230,3 +230,35 @@ def test_a_name_from_a_lazy_package(compare: Compare) -> None:
     )
     assert any("cannot import name" in error for error in naive.errors)
     assert guarded.errors == []
+
+
+def test_a_name_from_a_package_that_replaces_itself(compare: Compare) -> None:
+    """Who waited for the module that stood there first gets what the second has."""
+    naive, guarded = compare(
+        {
+            "lazy.py": """
+                import signals, sys, types
+                signals.tell("half")
+                signals.hear()
+                class LazyModule(types.ModuleType):
+                    def __getattr__(self, name):
+                        if name == "Config":
+                            return "config"
+                        return getattr(old, name)
+                old = sys.modules[__name__]
+                sys.modules[__name__] = LazyModule(__name__)
+                sys.modules[__name__].__spec__ = __spec__
+            """,
+        },
+        warm=["lazy"],
+        main="""
+            import signals
+            signals.hear("half")
+            from lazy import Config
+            import lazy
+            result = Config, lazy.Config, lazy.old.__name__, hasattr(lazy, "nothing")
+        """,
+    )
+    assert naive.main is not None
+    assert "cannot import name 'Config' from 'lazy'" in naive.main
+    assert guarded.errors == []

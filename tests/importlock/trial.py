@@ -9,6 +9,7 @@ them. What became of it is the last line of stdout, as JSON.
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import sys
@@ -20,6 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+LIMIT = 6.0
+"""Seconds after which a program counts as stuck, and shows where."""
 
 PASSED = "second thread"
 """Told once a second thread has entered a package, or has been made to wait for it."""
@@ -48,6 +52,10 @@ class Signals(types.ModuleType):
             self._condition.wait_for(
                 lambda: self._open or self._told.get(name, 0) >= times
             )
+
+    def told(self, name: str = PASSED) -> bool:
+        """Whether a name has been told."""
+        return name in self._told
 
     def meet(self) -> None:
         """Wait for a second thread to meet here, or to be held up on its way."""
@@ -86,11 +94,21 @@ def import_at_once(report: dict[str, Any], code: str) -> None:
         report["traceback"] = "".join(
             traceback.format_exception(type(error), error, frames)
         )
-    report["result"] = repr(namespace.get("result"))
+    report["result"] = repr(namespace.get("result", "nothing"))
 
 
 def run_naive(report: dict[str, Any], signals: Signals, trial: dict[str, Any]) -> None:
     """Run it beside threads that import."""
+    bootstrap: Any = importlib._bootstrap
+    wait_for_module = bootstrap._lock_unlock_module
+
+    def tell_and_wait(name: str) -> None:
+        # An import statement has found a half-built module, and goes on with it.
+        if threading.current_thread() is threading.main_thread():
+            signals.tell()
+        wait_for_module(name)
+
+    bootstrap._lock_unlock_module = tell_and_wait
     with ThreadPoolExecutor(1) as pool:
         futures = {
             name: pool.submit(importlib.import_module, name) for name in trial["warm"]
@@ -114,14 +132,19 @@ def run_guarded(
     wait: Callable[[float | None], bool] = hooks.locks._condition.wait
 
     def tell_and_wait(timeout: float | None = None) -> bool:
-        signals.tell()
+        # Once: who hears it again makes progress, in the eyes of who waits.
+        if not signals.told():
+            signals.tell()
         return wait(timeout)
 
     hooks.locks._condition.wait = tell_and_wait  # type: ignore[method-assign]
     manager = get_manager()
-    manager.on_canary(
-        lambda record: record["end_ts"] is None or signals.tell("ended") or None
-    )
+
+    def tell_end(record: dict[str, Any]) -> None:
+        if record["end_ts"] is not None:
+            signals.tell("ended")
+
+    manager.on_canary(tell_end)
     manager.submit(trial["warm"])
     import_at_once(report, trial["main"])
     signals.open()
@@ -147,6 +170,7 @@ def run_guarded(
 def main() -> None:
     """Run one trial."""
     kind = sys.argv[1]
+    faulthandler.dump_traceback_later(LIMIT, exit=True)
     trial = json.load(sys.stdin)
     sys.path[0] = trial["folder"]
     signals = sys.modules["signals"] = Signals(kind)
@@ -157,7 +181,7 @@ def main() -> None:
         run_naive(report, signals, trial)
     else:
         run_guarded(report, signals, trial)
-    print(json.dumps(report), flush=True)
+    sys.stdout.write(f"\n{json.dumps(report)}\n")
 
 
 if __name__ == "__main__":
