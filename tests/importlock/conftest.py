@@ -66,12 +66,12 @@ def run_trial(tmp_path: Path) -> Callable[..., Report]:
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        report = Report(**json.loads(done.stdout.splitlines()[-1]), stderr=done.stderr)
-        assert report.left == []
         # Where a program was is no part of what it did, and which of importlib's
         # functions were under way no part of what its own code did.
-        text = report.traceback.replace(str(folder), "")
-        text = re.sub(r'  File "<frozen importlib.*\n', "", text)
+        last_line = done.stdout.splitlines()[-1].replace(str(folder), "")
+        report = Report(**json.loads(last_line), stderr=done.stderr)
+        assert report.left == []
+        text = re.sub(r'  File "<frozen importlib.*\n', "", report.traceback)
         return report._replace(traceback=text)
 
     return run

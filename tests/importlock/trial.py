@@ -29,6 +29,18 @@ PASSED = "second thread"
 """Told once a second thread has entered a package, or has been made to wait for it."""
 
 
+def patched() -> tuple[object, ...]:
+    """Return what a warmup puts something else in the place of, for a while."""
+    bootstrap: Any = importlib._bootstrap
+    return (
+        bootstrap._get_module_lock,
+        bootstrap._init_module_attrs,
+        threading.Thread.start,
+        sys.stdout,
+        sys.stderr,
+    )
+
+
 class Signals(types.ModuleType):
     """What the modules of a trial and its main thread tell each other."""
 
@@ -36,6 +48,8 @@ class Signals(types.ModuleType):
         super().__init__("signals")
         self.kind = kind
         self.loaded: set[str] = set()
+        self.originals = patched()
+        self.patched = patched
         self._condition = threading.Condition()
         self._told: dict[str, int] = {}
         self._open = kind == "plain"
