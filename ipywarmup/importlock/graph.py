@@ -73,6 +73,10 @@ class LockGraph:
         """Whether a thread is the only one that has entered a package."""
         return self._holders.get(self._root(package), {}).keys() == {thread}
 
+    def others(self, thread: int, package: str) -> set[int]:
+        """Return the threads inside of what a thread would have to itself."""
+        return self._conflicting(self._root(package)) - {thread}
+
     def is_inside(self, thread: int, package: str) -> bool:
         """Whether a thread has entered a package and not left it."""
         return thread in self._holders.get(self._root(package), ())
@@ -126,7 +130,7 @@ class LockGraph:
         if self.again(thread, package):
             return set()
         root = self._root(package)
-        in_the_way = self._conflicting(root) - {thread}
+        in_the_way = self.others(thread, root)
         blockers = {
             holder
             for holder in in_the_way

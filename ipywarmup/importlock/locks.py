@@ -110,13 +110,27 @@ class PackageLocks:
             return self._graph.is_alone(me, package)
         reasons: list[str] = []
         with self._condition:
-            circle = self._graph.enter(me, package, force=self._is_open)
-            if circle is None:
-                self.counts = self.counts._replace(waits=self.counts.waits + 1)
-                circle = self._wait(me, package, reasons)
-            if circle:
+            try:
+                circle = self._graph.enter(me, package, force=self._is_open)
+                if circle is None:
+                    self.counts = self.counts._replace(waits=self.counts.waits + 1)
+                    circle = self._wait(me, package, reasons)
+            except BaseException:
+                self._graph.stop_waiting(me)
+                self._condition.notify_all()
+                raise
+            others = self._graph.others(me, package)
+            if any(self._graph.waits_for(other, me) for other in others):
                 self.counts = self.counts._replace(circles=self.counts.circles + 1)
-                reasons.append(f"{_names(circle)} import each other")
+                reasons.append(
+                    f"{_names(circle)} import each other"
+                    if circle
+                    else "they wait for this thread"
+                )
+            elif self._parents.get(me) in others:
+                reasons.append("it was started by one of them")
+            elif others and not reasons and not self._is_open:
+                reasons.append("still no progress")
             alone = self._graph.is_alone(me, package)
         for reason in reasons:
             self._report(f"entered {package!r} while others are in it: {reason}")
@@ -130,12 +144,8 @@ class PackageLocks:
         with self._condition:
             if self._graph.leave(me, package):
                 self._on_free()
-            if self._parents and me not in self._graph.holders():
-                self._parents = {
-                    child: parent
-                    for child, parent in self._parents.items()
-                    if parent != me
-                }
+            if (self._parents or self._stuck) and me not in self._graph.holders():
+                self._end_import(me)
             self._condition.notify_all()
 
     def open(self) -> None:
@@ -208,8 +218,9 @@ class PackageLocks:
     def forget_others(self) -> None:
         """Keep only what the calling thread holds, the only one after a fork."""
         self._condition = threading.Condition(threading.RLock())
-        for thread in self._graph.threads() - {threading.get_ident()}:
-            self._drop(thread)
+        with self._condition:
+            for thread in self._graph.threads() - {threading.get_ident()}:
+                self._drop(thread)
 
     def _yields(self, holder: int, thread: int) -> bool:
         """Whether a holder makes way for a thread that it does not wait for."""
@@ -221,31 +232,24 @@ class PackageLocks:
         """Wait until a package can be entered, and enter it; call under the lock."""
         seen: dict[int, object] = {}
         since = time.monotonic()
-        try:
-            while (circle := self._graph.enter(me, package)) is None:
-                pulses = {
-                    thread: self._pulse(thread) for thread in self._graph.runners(me)
-                }
-                gone = [thread for thread, pulse in pulses.items() if pulse is None]
-                for thread in gone:
-                    self._drop(thread)
-                    reasons.append("a thread in it does not import any more")
-                if gone:
-                    continue
-                now = time.monotonic()
-                if pulses != seen:
-                    seen, since = pulses, now
-                elif self._is_open or now - since >= self.patience:
-                    # Those who come later need not find out again.
-                    self._stuck.update(pulses)
-                    self.counts = self.counts._replace(opened=self.counts.opened + 1)
-                    reasons.append(f"no progress for {self.patience:g} s")
-                    return self._graph.enter(me, package, force=True) or set()
-                self._condition.wait(self.patience / _LOOKS)
-        except BaseException:
-            self._graph.stop_waiting(me)
-            self._condition.notify_all()
-            raise
+        while (circle := self._graph.enter(me, package)) is None:
+            pulses = {thread: self._pulse(thread) for thread in self._graph.runners(me)}
+            gone = [thread for thread, pulse in pulses.items() if pulse is None]
+            for thread in gone:
+                self._drop(thread)
+                reasons.append("a thread in it does not import any more")
+            if gone:
+                continue
+            now = time.monotonic()
+            if pulses != seen:
+                seen, since = pulses, now
+            elif self._is_open or now - since >= self.patience:
+                # Those who come later need not find out again.
+                self._stuck.update(pulses)
+                self.counts = self.counts._replace(opened=self.counts.opened + 1)
+                reasons.append(f"no progress for {self.patience:g} s")
+                return self._graph.enter(me, package, force=True) or set()
+            self._condition.wait(self.patience / _LOOKS)
         return circle
 
     def _drop(self, thread: int) -> None:
@@ -253,8 +257,15 @@ class PackageLocks:
         self._graph.drop(thread)
         self._on_free()
         self._parents.pop(thread, None)
-        self._stuck.pop(thread, None)
+        self._end_import(thread)
         self._condition.notify_all()
+
+    def _end_import(self, thread: int) -> None:
+        """Forget what was only true of a thread's import, now over."""
+        self._stuck.pop(thread, None)
+        self._parents = {
+            child: parent for child, parent in self._parents.items() if parent != thread
+        }
 
 
 def _names(packages: Collection[str]) -> str:
