@@ -165,6 +165,18 @@ class ImportHooks:
         with self.locks.frozen():
             self._on_free()
 
+    def may_wait(self, module: str) -> bool:
+        """Whether the calling thread does not import a half-built module itself."""
+        package = package_of(module)
+        return not (
+            self._leaving
+            or self.locks.is_inside(package)
+            or any(
+                module_lock.owner == threading.get_ident()
+                for module_lock in self._foreign.get(package, ())
+            )
+        )
+
     def wait_for(self, module: str) -> bool:
         """
         Wait until the package of a half-built module is complete.
@@ -175,7 +187,7 @@ class ImportHooks:
             False, and at once, if the calling thread must not wait for it.
         """
         package = package_of(module)
-        if self._leaving or self.locks.is_inside(package):
+        if not self.may_wait(module):
             return False
         try:
             alone = self.locks.acquire(package)
@@ -280,7 +292,7 @@ class ImportHooks:
                 self.locks.started(thread.ident)
 
         _register_process_hooks(self)
-        partial.wait_with(self.wait_for)
+        partial.wait_with(self.wait_for, self.may_wait)
         _bootstrap._get_module_lock = get_guarded_lock
         _bootstrap._init_module_attrs = init_and_mark
         threading.Thread.start = start_and_tell  # type: ignore[assignment,method-assign]

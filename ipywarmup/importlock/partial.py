@@ -12,13 +12,14 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     WaitFor: TypeAlias = Callable[[str], bool]
+    MayWait: TypeAlias = Callable[[str], bool]
 
 # Set before the body runs, or by whoever looks through all modules. Where they are
 # missing, no body is about to bring them.
@@ -39,9 +40,10 @@ _NEVER_LATER = frozenset(
 )
 
 _wait_for: WaitFor = lambda _name: False  # noqa: E731 - set by `wait_with`
+_may_wait: MayWait = lambda _name: False  # noqa: E731 - same
 
 
-def wait_with(wait_for: WaitFor) -> None:
+def wait_with(wait_for: WaitFor, may_wait: MayWait) -> None:
     """
     Say how to wait for a module.
 
@@ -50,24 +52,39 @@ def wait_with(wait_for: WaitFor) -> None:
     wait_for : callable
         ``wait_for(name)`` returns once the package of the module `name` is complete;
         False, and at once, if the calling thread must not wait for it.
+    may_wait : callable
+        ``may_wait(name)``: False if it is clear already that the thread must not.
     """
-    global _wait_for  # noqa: PLW0603 - one for the process
-    _wait_for = wait_for
+    global _wait_for, _may_wait
+    _wait_for, _may_wait = wait_for, may_wait
+
+
+def _look_up(half_built: ModuleType, name: str) -> Any:  # noqa: ANN401 - of any module
+    # What the module has, and what a `__getattr__` of its own gives, never gets here.
+    __tracebackhide__ = True
+    if name not in _NEVER_LATER and _wait_for(_name_of(half_built)):
+        # Whatever it has become meanwhile answers for itself.
+        module = sys.modules.get(_name_of(half_built))
+        return getattr(half_built if module is None else module, name)
+    # Raises what a plain module raises, in its words.
+    return ModuleType.__getattribute__(half_built, name)
+
+
+class _LookUp:
+    """What a half-built module is asked with for what it does not have."""
+
+    def __get__(self, half_built: ModuleType, _: object = None) -> MethodType:
+        # On the importing thread nothing of ours is on the stack when it raises.
+        if _may_wait(_name_of(half_built)):
+            return MethodType(_look_up, half_built)
+        return MethodType(ModuleType.__getattribute__, half_built)
 
 
 class _HalfBuilt(ModuleType):
     """A module whose body still runs."""
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - of any module
-        # What the module has, and what a `__getattr__` of its own gives, never gets
-        # here.
-        __tracebackhide__ = True
-        if name not in _NEVER_LATER and _wait_for(_name_of(self)):
-            # Whatever it has become meanwhile answers for itself.
-            module = sys.modules.get(_name_of(self))
-            return getattr(self if module is None else module, name)
-        # Raises what a plain module raises, in its words.
-        return ModuleType.__getattribute__(self, name)
+    # No function: what it gives is bound to the module already.
+    __getattr__ = _LookUp()  # type: ignore[misc]
 
     def __dir__(self) -> list[str]:
         _wait_for(_name_of(self))
@@ -159,7 +176,7 @@ def hide_frames(exception: BaseException | None) -> None:
     """Take the frames of this file out of a traceback, which nobody wrote."""
     traceback = None if exception is None else exception.__traceback__
     while traceback is not None and (following := traceback.tb_next) is not None:
-        if following.tb_frame.f_code is _HalfBuilt.__getattr__.__code__:
+        if following.tb_frame.f_code is _look_up.__code__:
             traceback.tb_next = following.tb_next
         else:
             traceback = following
