@@ -8,16 +8,17 @@ import itertools
 import sys
 import textwrap
 import threading
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ipywarmup.importlock import hooks as hooks_module
 from ipywarmup.importlock.hooks import hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 # A bound on failure only: nothing waits that long in a test that passes.
 TIMEOUT = 10.0
@@ -308,6 +309,19 @@ def test_a_failing_import(write: Any, when_asleep: Any) -> None:  # noqa: ANN401
     assert str(raised.value) == str(expected.value)
     package.finish()
     assert isinstance(package.error, OSError)
+
+
+def test_an_import_that_fails_by_a_wait(write: Any, when_asleep: Any) -> None:  # noqa: ANN401
+    """No frame of ours is in its traceback."""
+    first = write("shared.block()\nraise OSError('no')")
+    second = write("shared.other.late")
+    sys.modules[f"{second.name}_shared"].other = first.start()  # type: ignore[attr-defined]
+    when_asleep(first.gate.set)
+    with pytest.raises(AttributeError) as raised:
+        importlib.import_module(second.name)
+    ours = str(Path(hooks_module.__file__).parent)
+    assert not [entry for entry in raised.traceback if ours in str(entry.path)]
+    assert Path(raised.traceback[-1].path).parent.name == second.name
 
 
 def test_a_wait_that_would_deadlock(write: Any, when_asleep: Any) -> None:  # noqa: ANN401
