@@ -16,13 +16,20 @@ def nobody_yields(_holder: int, _thread: int) -> bool:
     return False
 
 
+def nothing_is_complete(_package: str) -> bool:
+    """Take every package for one that is being built."""
+    return False
+
+
 # Guarantees
 # - In each package at most one thread runs: of several holders, all but one wait,
 #   directly or through others, for that one.
 # - The waits never form a circle. A thread whose wait would close one is let in at
 #   once instead: whom it would have waited for cannot go on before this thread does
 #   and so stands as still as if it were deeper down on this thread's own stack.
-#   What the thread sees of a package then is what a circular import sees of it.
+#   What the thread sees of a package then is what a circular import sees of it. Or
+#   it waits, and those who wait for it are let in in the same way, if what they see
+#   then is more: a package that is complete but for one part.
 # - Once all threads have left, nothing is held and nobody waits.
 # This code assumes
 # - that its caller lets one thread in at a time (`PackageLocks` does);
@@ -42,6 +49,8 @@ class LockGraph:
     yields : callable
         ``yields(holder, thread)``: whether a holder makes way for a thread,
         although it does not wait for it.
+    is_complete : callable
+        ``is_complete(package)``: whether the top level of a package is all there.
     """
 
     def __init__(
@@ -49,8 +58,10 @@ class LockGraph:
         *,
         apart: Collection[str] = (),
         yields: Callable[[int, int], bool] = nobody_yields,
+        is_complete: Callable[[str], bool] = nothing_is_complete,
     ) -> None:
         self._apart = apart
+        self._is_complete = is_complete
         self._yields = yields
         # By package, by thread: how many times it is entered.
         self._holders: dict[str, dict[int, int]] = {}
@@ -136,6 +147,10 @@ class LockGraph:
             for holder in in_the_way
             if not self._yields(holder, thread) and not self.waits_for(holder, thread)
         }
+        if not (blockers or force) and self._lets_others_go_first(root, thread):
+            blockers = {
+                holder for holder in in_the_way if not self._yields(holder, thread)
+            }
         if blockers and not force:
             self._wanted[thread] = root
             self._blockers[thread] = blockers
@@ -242,6 +257,31 @@ class LockGraph:
         for waiter, wanted in self._wanted.items():
             if thread not in self._conflicting(wanted):
                 self._blockers[waiter].discard(thread)
+
+    def _lets_others_go_first(self, root: str, thread: int) -> bool:
+        """
+        Let those in who wait for what a thread has, if they see more than it would.
+
+        A package whose top level is complete, of which a thread imports one more part,
+        can be used; one whose top level is still being built may lack anything.
+        """
+        if self._is_complete(root):
+            return False
+        ahead = {
+            other
+            for holder in self.others(thread, root)
+            if self.waits_for(holder, thread)
+            for other in {holder, *self._ahead_of(holder)}
+        }
+        waiters = [other for other in ahead if thread in self._blockers.get(other, ())]
+        if not waiters or not all(
+            self._is_complete(self._wanted.get(waiter, EVERYTHING))
+            for waiter in waiters
+        ):
+            return False
+        for waiter in waiters:
+            self._blockers[waiter].discard(thread)
+        return True
 
     def _circle(self, thread: int, root: str, holders: Iterable[int]) -> set[str]:
         """Note which packages import each other, if a thread passes `holders`."""

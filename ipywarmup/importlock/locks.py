@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from ipywarmup.importlock.graph import EVERYTHING, LockGraph
+from ipywarmup.importlock.graph import EVERYTHING, LockGraph, nothing_is_complete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -59,6 +59,8 @@ class PackageLocks:
         Packages that never count as one with those they import in a circle.
     patience : float
         Seconds without progress of those it waits for, after which a wait ends.
+    is_complete : callable
+        ``is_complete(package)``: whether the top level of a package is all there.
     pulse : callable
         ``pulse(thread_id)`` returns something that changes as the thread goes on,
         and None once the thread does not import anything any more.
@@ -73,6 +75,7 @@ class PackageLocks:
         *,
         apart: Collection[str] = (),
         patience: float = 10.0,
+        is_complete: Callable[[str], bool] = nothing_is_complete,
         pulse: Callable[[int], object | None] = lambda _: 0,
         on_free: Callable[[], object] = lambda: None,
         report: Callable[[str], object] = lambda _: None,
@@ -82,7 +85,9 @@ class PackageLocks:
         self._pulse = pulse
         self._on_free = on_free
         self._report = report
-        self._graph = LockGraph(apart=apart, yields=self._yields)
+        self._graph = LockGraph(
+            apart=apart, yields=self._yields, is_complete=is_complete
+        )
         self._condition = threading.Condition(threading.RLock())
         self._is_open = False
         # By thread: the one that started it during an import that is not over yet.
@@ -193,6 +198,10 @@ class PackageLocks:
         """Whether the calling thread is inside a package."""
         return self._graph.is_inside(threading.get_ident(), package)
 
+    def is_waiting(self, thread: int) -> bool:
+        """Whether a thread waits for others."""
+        return bool(self._graph.blockers(thread))
+
     def is_suspended(self, thread: int) -> bool:
         """Whether a thread cannot go on before the calling one does."""
         with self._condition:
@@ -232,6 +241,8 @@ class PackageLocks:
         """Wait until a package can be entered, and enter it; call under the lock."""
         seen: dict[int, object] = {}
         since = time.monotonic()
+        # Others may be let in since this thread waits.
+        self._condition.notify_all()
         while (circle := self._graph.enter(me, package)) is None:
             pulses = {thread: self._pulse(thread) for thread in self._graph.runners(me)}
             gone = [thread for thread, pulse in pulses.items() if pulse is None]

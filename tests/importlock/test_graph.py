@@ -109,11 +109,18 @@ def moves(
         yield State(tuple(done), state.waiting - {thread}, state.interrupted, graph)
 
 
-def explore(threads: Sequence[Program], *, interrupts: bool = False) -> int:
+def explore(
+    threads: Sequence[Program], *, interrupts: bool = False, complete: str = ""
+) -> int:
     """Go through every order of the threads' steps; return the number of states."""
     seen: set[object] = set()
     unvisited = [
-        State((0,) * len(threads), frozenset(), frozenset(), LockGraph(apart=("S",)))
+        State(
+            (0,) * len(threads),
+            frozenset(),
+            frozenset(),
+            LockGraph(is_complete=complete.__contains__),
+        )
     ]
     while unvisited:
         state = unvisited.pop()
@@ -136,11 +143,12 @@ SMALL = [program for imports in (1, 2) for program in programs("AB", imports)]
 LARGER = [program for imports in (2, 3) for program in programs("ABC", imports)]
 
 
+@pytest.mark.parametrize("complete", ["", "A", "AB"])
 @pytest.mark.parametrize("interrupts", [False, True])
-def test_three_threads_over_two_packages(*, interrupts: bool) -> None:
+def test_three_threads_over_two_packages(*, interrupts: bool, complete: str) -> None:
     """In every order of every three small programs all invariants hold."""
     states = sum(
-        explore(threads, interrupts=interrupts)
+        explore(threads, interrupts=interrupts, complete=complete)
         for threads in itertools.combinations_with_replacement(SMALL, 3)
     )
     assert states > len(SMALL) ** 3
@@ -151,14 +159,15 @@ def test_three_threads_over_two_packages(*, interrupts: bool) -> None:
     threads=st.lists(st.sampled_from(LARGER), min_size=2, max_size=3),
     alone=st.booleans(),
     interrupts=st.booleans(),
+    complete=st.sampled_from(["", "A", "AB", "ABC"]),
 )
 def test_larger_programs(
-    threads: list[Program], *, alone: bool, interrupts: bool
+    threads: list[Program], *, alone: bool, interrupts: bool, complete: str
 ) -> None:
     """Deeper imports of three packages hold them, too, and one that is alone."""
     if alone:
         threads[0] = (EVERYTHING, *threads[0], LEAVE)
-    assert explore(threads, interrupts=interrupts)
+    assert explore(threads, interrupts=interrupts, complete=complete)
 
 
 def test_the_explorer_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,6 +192,21 @@ def test_who_would_close_a_circle_is_let_in() -> None:
     assert graph.enter(1, "B") is None
     assert graph.enter(2, "A") == {"A", "B"}
     assert graph.blockers(1) == {2}
+
+
+def test_who_would_see_more_is_let_in() -> None:
+    """The later one waits if the other wants a package that lacks a part only."""
+    graph = LockGraph(is_complete="B".__contains__)
+    graph.enter(1, "A")
+    graph.enter(2, "B")
+    assert graph.enter(1, "B") is None
+    assert graph.enter(2, "A") is None
+    assert graph.blockers(2) == {1}
+    assert not graph.blockers(1)
+    assert graph.enter(1, "B") == {"A", "B"}
+    graph.leave(1, "B")
+    graph.leave(1, "A")
+    assert graph.enter(2, "A") is not None
 
 
 def test_who_comes_third_waits_for_both() -> None:
