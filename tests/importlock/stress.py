@@ -21,7 +21,10 @@ import sys
 import threading
 import types
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MODULES = """
     numpy numpy.linalg numpy.fft numpy.random numpy.polynomial numpy.ma numpy.testing
@@ -44,7 +47,7 @@ MODULES = """
     json asyncio unittest.mock multiprocessing.pool xml.dom.minidom email.message
     http.server sqlite3 logging.config importlib.metadata concurrent.futures.process
     ctypes.util decimal distutils pydoc doctest cProfile
-""".split()
+""".split()  # noqa: SIM905 - a list of strings would take a page
 LIMIT = 180.0
 """Seconds after which a trial counts as a hang."""
 
@@ -78,44 +81,63 @@ def run_trial(seed: int, modules: list[str], *, guarded: bool) -> dict[str, Any]
     ]
     for thread in threads:
         thread.start()
-    done: dict[str, Any] = {"failures": failures}
-    if guarded:
-        from ipywarmup import WarmupManager  # noqa: PLC0415
-        from ipywarmup.importlock.hooks import hooks  # noqa: PLC0415
+    warm_up = warm_guarded if guarded else warm_naively
+    return warm_up(warm, lambda: import_all(shares[0]), threads, failures)
 
-        manager = WarmupManager(log_to_stderr=False)
-        manager.submit(warm)
-        import_all(shares[0])
-        manager.wait()
-        for thread in threads:
-            thread.join()
-        for record in manager.canaries():
-            if record["status"] != "completed":
-                failures.append(f"{record['module']}: {record['error']}")
-        done |= hooks.locks.counts._asdict()
-        done["retried"] = sum(item["attempts"] > 1 for item in manager.canaries())
-        if hooks.installed or hooks.locks:
-            failures.append("the hooks are still in")
-        failures.extend(
-            f"{name} is not a plain module"
-            for name, module in sys.modules.items()
-            if isinstance(module, types.ModuleType)
-            and type(module) is not types.ModuleType
-            and type(module).__module__ == types.ModuleType.__module__
-        )
-    else:
-        with ThreadPoolExecutor(1) as pool:
-            futures = {
-                name: pool.submit(importlib.import_module, name) for name in warm
-            }
-            import_all(shares[0])
-            for name, future in futures.items():
-                error = future.exception()
-                if error is not None:
-                    failures.append(f"{name}: {type(error).__name__}: {error}")
-        for thread in threads:
-            thread.join()
-    return done
+
+def warm_guarded(
+    warm: list[str],
+    import_here: Callable[[], None],
+    threads: list[threading.Thread],
+    failures: list[str],
+) -> dict[str, Any]:
+    """Warm up with ipywarmup, and look at what it leaves."""
+    from ipywarmup import WarmupManager  # noqa: PLC0415
+    from ipywarmup.importlock.hooks import hooks  # noqa: PLC0415
+
+    manager = WarmupManager(log_to_stderr=False)
+    manager.submit(warm)
+    import_here()
+    manager.wait()
+    for thread in threads:
+        thread.join()
+    records = manager.canaries()
+    failures += [
+        f"{record['module']}: {record['error']}"
+        for record in records
+        if record["status"] != "completed"
+    ]
+    if hooks.installed or hooks.locks:
+        failures.append("the hooks are still in")
+    failures += [
+        f"{name} is not a plain module"
+        for name, module in sys.modules.items()
+        if isinstance(module, types.ModuleType)
+        and type(module) is not types.ModuleType
+        and type(module).__module__ == types.ModuleType.__module__
+    ]
+    retried = sum(record["attempts"] > 1 for record in records)
+    counts = hooks.locks.counts._asdict()
+    return {"failures": failures, "retried": retried, **counts}
+
+
+def warm_naively(
+    warm: list[str],
+    import_here: Callable[[], None],
+    threads: list[threading.Thread],
+    failures: list[str],
+) -> dict[str, Any]:
+    """Import the modules on a thread, as one would."""
+    with ThreadPoolExecutor(1) as pool:
+        futures = {name: pool.submit(importlib.import_module, name) for name in warm}
+        import_here()
+        for name, future in futures.items():
+            error = future.exception()
+            if error is not None:
+                failures.append(f"{name}: {type(error).__name__}: {error}")
+    for thread in threads:
+        thread.join()
+    return {"failures": failures}
 
 
 def start_trial(seed: int, kind: str, modules: list[str]) -> dict[str, Any]:
@@ -200,7 +222,7 @@ def main() -> int:
     for kind in kinds:
         cells = (f"{totals[kind][column]:>16}" for column in columns)
         print(f"{kind:<8}" + "".join(cells))
-    return 1 if totals.get("guarded", {}).get("with failures") else 0
+    return 1 if "guarded" in totals and totals["guarded"]["with failures"] else 0
 
 
 if __name__ == "__main__":
