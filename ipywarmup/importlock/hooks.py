@@ -22,10 +22,13 @@ import logging
 import os
 import sys
 import threading
+import time
+from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 from typing import TYPE_CHECKING, Any
 
 from ipywarmup.importlock import partial
 from ipywarmup.importlock.locks import PackageLocks
+from ipywarmup.importlock.stacks import is_loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +42,12 @@ _IMPORTING = (_bootstrap._find_and_load.__code__.co_filename, __file__)
 
 _LOOK_UP = _bootstrap._lock_unlock_module.__code__
 """What an import statement calls that has found a half-built module."""
+
+_MOMENT = 0.001
+"""Seconds between two looks of a fork at where the imports are."""
+
+_SOURCE_LOADERS = (SourceFileLoader, SourcelessFileLoader)
+"""Those that let importlib create the module."""
 
 STANDARD_LIBRARY = "the standard library"
 """Counts as one package."""
@@ -57,8 +66,10 @@ def unsupported() -> str | None:
     for name, attributes in (
         ("_get_module_lock", ()),
         ("_init_module_attrs", ()),
+        ("module_from_spec", ()),
+        ("_ImportLockContext", ("__enter__", "__exit__")),
         ("_module_locks", ()),
-        ("_blocking_on", ()),
+        ("_blocking_on", ("clear",)),
         ("_DeadlockError", ()),
         ("_ModuleLock", ("acquire", "release")),
         ("_ModuleLockManager", ("__enter__", "__exit__")),
@@ -79,6 +90,15 @@ def package_of(module: str) -> str:
     return STANDARD_LIBRARY if top in sys.stdlib_module_names else top
 
 
+def _is_complete(package: str) -> bool:
+    """Whether the module at the top of a package is all there."""
+    if package == STANDARD_LIBRARY:
+        return True
+    module = sys.modules.get(package)
+    spec = getattr(module, "__spec__", None)
+    return module is not None and not getattr(spec, "_initializing", False)
+
+
 # Guarantees
 # - From the first `borrow` to the last `give_back`, and until the last import that
 #   began in between has ended, every import of a module that is not complete runs
@@ -88,7 +108,8 @@ def package_of(module: str) -> str:
 #   or what has replaced it in `sys.modules`.
 # - Without a borrower and without an import under way, importlib is as it was found.
 # - In a forked child nothing is held by threads that are not there, and what they had
-#   half imported is imported anew.
+#   half imported is imported anew; until all of that has been, the hooks stay in. A
+#   fork waits until no other thread is in the middle of an extension module.
 # - Once the interpreter exits, a worker stops at its next import, and nobody waits.
 # This code assumes
 # - that a module lock is acquired and released on one thread, as `with` does.
@@ -107,16 +128,22 @@ class ImportHooks:
     def __init__(self, locks: PackageLocks | None = None) -> None:
         self.locks = locks or PackageLocks(
             apart=(STANDARD_LIBRARY,),
+            is_complete=_is_complete,
             pulse=self._pulse,
             on_free=self._on_free,
             report=logger.info,
         )
         self._mutex = threading.RLock()
         self._borrowers = 0
-        self._originals: tuple[Any, Any, Any] | None = None
+        self._originals: tuple[Any, Any, Any, Any] | None = None
         # By package: the module locks that were held when the hooks went in.
         self._foreign: dict[str, list[Any]] = {}
         self._workers: set[int] = set()
+        # In a forked child, by name: the modules that its parent was importing. What
+        # is complete by then, and holds them, stays, since some modules cannot be
+        # loaded twice; so it is these same modules that are to be completed.
+        self._unfinished: dict[str, ModuleType] = {}
+        self._thaw: Callable[[], None] = lambda: None
         self._leaving = False
 
     @property
@@ -156,12 +183,14 @@ class ImportHooks:
         with self._mutex:
             if self._originals is None:
                 return
-            get_module_lock, init_module_attrs, start = self._originals
+            get_module_lock, init_module_attrs, create_module, start = self._originals
             _bootstrap._get_module_lock = get_module_lock
             _bootstrap._init_module_attrs = init_module_attrs
+            _bootstrap.module_from_spec = create_module
             threading.Thread.start = start  # type: ignore[method-assign]
             self._originals = None
             self._foreign.clear()
+            self._unfinished.clear()
         with self.locks.frozen():
             self._on_free()
 
@@ -263,13 +292,14 @@ class ImportHooks:
             self._foreign.pop(package, None)
         return complete
 
-    def _install(self) -> None:
+    def _install(self) -> None:  # noqa: C901 - what it puts in, it defines
         originals = (
             _bootstrap._get_module_lock,
             _bootstrap._init_module_attrs,
+            _bootstrap.module_from_spec,
             threading.Thread.start,
         )
-        get_module_lock, init_module_attrs, start = originals
+        get_module_lock, init_module_attrs, create_module, start = originals
 
         def get_guarded_lock(name: str) -> _GuardedLock:
             return _GuardedLock(self, name, get_module_lock(name))
@@ -285,6 +315,14 @@ class ImportHooks:
                 partial.mark(package_of(spec.name), module)
             return module
 
+        def module_from_spec(spec: Any) -> ModuleType:  # noqa: ANN401
+            unfinished = self._unfinished.pop(spec.name, None)
+            if unfinished is None or type(spec.loader) not in _SOURCE_LOADERS:
+                new: ModuleType = create_module(spec)
+                return new
+            _empty(unfinished, spec.name)
+            return init_and_mark(spec, unfinished)
+
         @functools.wraps(start)
         def start_and_tell(thread: threading.Thread) -> None:
             start(thread)
@@ -295,6 +333,7 @@ class ImportHooks:
         partial.wait_with(self.wait_for, self.may_wait)
         _bootstrap._get_module_lock = get_guarded_lock
         _bootstrap._init_module_attrs = init_and_mark
+        _bootstrap.module_from_spec = module_from_spec
         threading.Thread.start = start_and_tell  # type: ignore[assignment,method-assign]
         self._originals = originals
         for name, reference in list(_bootstrap._module_locks.items()):
@@ -317,7 +356,7 @@ class ImportHooks:
 
     def _remove_if_idle(self) -> None:
         with self._mutex, self.locks.frozen():
-            if not self._borrowers and not self.locks:
+            if not self._borrowers and not self.locks and not self._unfinished:
                 self.remove()
 
     def _pulse(self, thread: int) -> object | None:
@@ -343,11 +382,48 @@ class ImportHooks:
         self._leaving = True
         self.locks.open()
 
+    def _before_fork(self) -> None:
+        """Fork where no import is at a point that a child could not go back to."""
+        me = threading.get_ident()
+        seen: object = None
+        since = time.monotonic()
+        while True:
+            stack = contextlib.ExitStack()
+            stack.enter_context(self.locks.frozen())
+            # Whoever has it keeps other threads from beginning an import.
+            stack.enter_context(_bootstrap._ImportLockContext())
+            loading = {
+                thread: (id(frame), frame.f_lasti)
+                for thread, frame in sys._current_frames().items()
+                if thread != me
+                and is_loading(frame)
+                and not self.locks.is_waiting(thread)
+            }
+            now = time.monotonic()
+            if loading != seen:
+                seen, since = loading, now
+            patient = self.installed and not self._leaving
+            if not loading or not patient or now - since >= self.locks.patience:
+                self._thaw = stack.close
+                return
+            stack.close()
+            time.sleep(_MOMENT)
+
+    def _after_fork_in_parent(self) -> None:
+        """Let the other threads go on."""
+        thaw, self._thaw = self._thaw, lambda: None
+        thaw()
+
     def _after_fork(self) -> None:
         """Forget the threads that are not in this process, and their imports."""
         me = threading.get_ident()
         self._mutex = threading.RLock()
+        self._thaw = lambda: None
+        # The lock of `_before_fork`, which the interpreter has made anew, but not free.
+        if _bootstrap._imp.lock_held():
+            _bootstrap._imp.release_lock()
         self.locks.forget_others()
+        unfinished: dict[str, ModuleType] = {}
         for name, reference in list(_bootstrap._module_locks.items()):
             module_lock = reference()
             if module_lock is None or module_lock.owner in {None, me}:
@@ -356,14 +432,23 @@ class ImportHooks:
             _bootstrap._module_locks.pop(name, None)
             module = sys.modules.get(name)
             if getattr(getattr(module, "__spec__", None), "_initializing", False):
-                del sys.modules[name]
-        for thread in list(_bootstrap._blocking_on):
-            if thread != me:
-                _bootstrap._blocking_on.pop(thread, None)
+                unfinished[name] = sys.modules.pop(name)
+        # The calling thread runs, so it is none of those that are blocked.
+        _bootstrap._blocking_on.clear()
         self._foreign.clear()
         self._workers &= {me}
         self._borrowers = len(self._workers)
+        if self.installed:
+            self._unfinished = unfinished
         self._remove_if_idle()
+
+
+def _empty(module: ModuleType, name: str) -> None:
+    """Take out of a module all that its body is about to define, submodules aside."""
+    attributes = vars(module)
+    for attribute, value in list(attributes.items()):
+        if sys.modules.get(f"{name}.{attribute}") is not value:
+            del attributes[attribute]
 
 
 class _GuardedLock:
@@ -413,22 +498,10 @@ def _register_process_hooks(hooks: ImportHooks) -> None:
     """Hear of exits and forks, which nobody can stop to listen to later."""
     atexit.register(hooks._leave)
     if hasattr(os, "register_at_fork"):
-        freezes: list[Callable[[], None]] = []
-
-        def before() -> None:
-            stack = contextlib.ExitStack()
-            stack.enter_context(hooks.locks.frozen())
-            freezes.append(stack.close)
-
-        def in_parent() -> None:
-            freezes.pop()()
-
-        def in_child() -> None:
-            freezes.clear()
-            hooks._after_fork()
-
         os.register_at_fork(
-            before=before, after_in_parent=in_parent, after_in_child=in_child
+            before=hooks._before_fork,
+            after_in_parent=hooks._after_fork_in_parent,
+            after_in_child=hooks._after_fork,
         )
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LIMIT = 6.0
+LIMIT = 30.0
 """Seconds after which a program counts as stuck, and shows where."""
 
 PASSED = "second thread"
@@ -35,6 +35,7 @@ def patched() -> tuple[object, ...]:
     return (
         bootstrap._get_module_lock,
         bootstrap._init_module_attrs,
+        bootstrap.module_from_spec,
         threading.Thread.start,
         sys.stdout,
         sys.stderr,
