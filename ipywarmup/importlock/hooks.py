@@ -26,7 +26,7 @@ import time
 from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 from typing import TYPE_CHECKING, Any
 
-from ipywarmup.importlock import partial
+from ipywarmup.importlock import filters, partial
 from ipywarmup.importlock.locks import PackageLocks
 from ipywarmup.importlock.stacks import is_loading
 
@@ -191,6 +191,7 @@ class ImportHooks:
             self._originals = None
             self._foreign.clear()
             self._unfinished.clear()
+            filters.remove()
         with self.locks.frozen():
             self._on_free()
 
@@ -292,7 +293,7 @@ class ImportHooks:
             self._foreign.pop(package, None)
         return complete
 
-    def _install(self) -> None:  # noqa: C901 - what it puts in, it defines
+    def _install(self) -> None:
         originals = (
             _bootstrap._get_module_lock,
             _bootstrap._init_module_attrs,
@@ -331,11 +332,16 @@ class ImportHooks:
 
         _register_process_hooks(self)
         partial.wait_with(self.wait_for, self.may_wait)
+        filters.install()
         _bootstrap._get_module_lock = get_guarded_lock
         _bootstrap._init_module_attrs = init_and_mark
         _bootstrap.module_from_spec = module_from_spec
         threading.Thread.start = start_and_tell  # type: ignore[assignment,method-assign]
         self._originals = originals
+        self._note_imports_under_way()
+
+    def _note_imports_under_way(self) -> None:
+        """Remember what began without the package locks, to wait for it."""
         for name, reference in list(_bootstrap._module_locks.items()):
             module_lock = reference()
             if module_lock is not None and module_lock.owner is not None:
