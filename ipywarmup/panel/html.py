@@ -81,7 +81,7 @@ def render(table: Table) -> str:
 def render_panel(table: Table) -> str:
     """Return what stays of a panel: its headline, its bar, its table."""
     percent = 100 * table.ended // table.total if table.total else 100
-    state = State.FAILED if State.FAILED in table.counts else State.COMPLETED
+    state = table.outcome
     bar = (
         f'<div role="progressbar" aria-valuemin="0" aria-valuemax="{table.total}"'
         f' aria-valuenow="{table.ended}" aria-label="modules imported"'
