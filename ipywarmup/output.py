@@ -62,6 +62,9 @@ _lock = threading.Lock()
 # By thread; None where a thread is inside `shown`.
 _outputs: dict[int, Output | None] = {}
 _taps: list[OutStreamTap | _StandardStream] = []
+# By name, for good: up to 3.13 `print` does not hold the stream that it writes to, and
+# crashes where another thread takes the last reference away meanwhile.
+_stand_ins: dict[str, _StandardStream] = {}
 
 
 def _collect(text: str) -> bool:
@@ -82,11 +85,19 @@ class _StandardStream:
     within a cell, or stay for good.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, stream: Any) -> None:  # noqa: ANN401
         self._name = name
-        self._stream: Any = getattr(sys, name)
-        self._write: Callable[[str], Any] = self._stream.write
-        setattr(sys, name, self)
+        self._stream = stream
+        self._write: Callable[[str], Any] = stream.write
+
+    def install(self) -> None:
+        """Stand where the stream stands."""
+        self._write = self._stream.write
+        setattr(sys, self._name, self)
+
+    def stands_for(self, stream: object) -> bool:
+        """Whether this is the stand-in of a stream."""
+        return self._stream is stream
 
     @property
     def write(self) -> Callable[[str], Any]:
@@ -129,7 +140,11 @@ def _tap() -> None:
         _prompt.install()
         standing = isinstance(stream, _StandardStream) or is_prompt_stream(stream)
         if hasattr(stream, "write") and not standing:
-            _taps.append(_StandardStream(name))
+            stand_in = _stand_ins.get(name)
+            if stand_in is None or not stand_in.stands_for(stream):
+                stand_in = _stand_ins[name] = _StandardStream(name, stream)
+            stand_in.install()
+            _taps.append(stand_in)
 
 
 def _untap() -> None:
