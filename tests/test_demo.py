@@ -22,13 +22,14 @@ pathlib.Path(os.environ["TOLD"]).write_text(json.dumps(told))
 sys.exit(int(os.environ["STATUS"]))
 """
 
-# Another, which asks on Ctrl-C, and ends with a status of its own on the answer.
+# Another, which asks on Ctrl-C, and ends with a status of its own on the answer. A
+# blocked signal is kept for `sigwait`, however early it comes.
 ASKING_LAB = """
-import sys
-try:
-    input("serving")
-except KeyboardInterrupt:
-    sys.exit(3 if input("Shut down?") == "y" else 4)
+import signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+print("serving", flush=True)
+signal.sigwait({signal.SIGINT})
+sys.exit(3 if input("Shut down?") == "y" else 4)
 """
 
 

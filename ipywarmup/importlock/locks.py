@@ -70,7 +70,7 @@ class PackageLocks:
         Takes a sentence on each way out that was taken; called outside of all locks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it asks, and whom it tells
         self,
         *,
         apart: Collection[str] = (),

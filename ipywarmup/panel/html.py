@@ -55,8 +55,9 @@ _STICKS = (
     "color:var(--jp-content-font-color1,var(--vscode-editor-foreground,"
     "var(--colab-primary-text-color,CanvasText)))"
 )
-# A border would stay behind when the head of the table sticks.
-_HEAD = f"{_STICKS};top:0;box-shadow:inset 0 -1px {_EDGE}"
+# A border would stay behind when the head of the table sticks. It sticks out by one
+# pixel, or the rows would show in the gap that rounding to whole pixels can leave.
+_HEAD = f"{_STICKS};top:-1px;box-shadow:inset 0 -1px {_EDGE}"
 # Widths that hold the columns still while words and times change.
 _COLUMNS = (
     ("id", _RIGHT, "2em"),
@@ -81,7 +82,7 @@ def render(table: Table) -> str:
 def render_panel(table: Table) -> str:
     """Return what stays of a panel: its headline, its bar, its table."""
     percent = 100 * table.ended // table.total if table.total else 100
-    state = State.FAILED if State.FAILED in table.counts else State.COMPLETED
+    state = table.outcome
     bar = (
         f'<div role="progressbar" aria-valuemin="0" aria-valuemax="{table.total}"'
         f' aria-valuenow="{table.ended}" aria-label="modules imported"'
@@ -125,7 +126,7 @@ def render_rows(table: Table, *, foldable: bool = True) -> str:
     )
     body = "".join(_row(row, foldable=foldable) for row in table.rows)
     more = (
-        f'<div style="{_FRAME};padding:4px {_INDENT};{_STICKS};bottom:0;'
+        f'<div style="{_FRAME};padding:4px {_INDENT};{_STICKS};bottom:-1px;'
         f'box-shadow:inset 0 1px {_EDGE}">… {_escape(table.left_out)}</div>'
         if table.left_out
         else ""

@@ -90,6 +90,16 @@ class Table(NamedTuple):
         return not self.unfinished
 
     @property
+    def outcome(self) -> State:
+        """How it goes as a whole: one failure shows at once, the rest at the end."""
+        if State.FAILED in self.counts:
+            return State.FAILED
+        if not self.done:
+            return State.RUNNING
+        cancelled = State.CANCELLED in self.counts
+        return State.CANCELLED if cancelled else State.COMPLETED
+
+    @property
     def headline(self) -> str:
         """What the table amounts to, without any times."""
         if not self.total:

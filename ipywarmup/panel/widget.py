@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from ipywarmup.panel.rows import Table
     from ipywarmup.run import Run
 
+_BAR_STYLES = {
+    State.RUNNING: "",
+    State.COMPLETED: "success",
+    State.CANCELLED: "warning",
+    State.FAILED: "danger",
+}
+
 
 class WidgetPanel:
     """
@@ -106,13 +113,7 @@ class WidgetPanel:
         with self.bar.hold_sync():
             self.bar.max = max(1, table.total)
             self.bar.value = table.ended if table.total else 1
-            self.bar.bar_style = (
-                "danger"
-                if State.FAILED in table.counts
-                else "success"
-                if table.done
-                else ""
-            )
+            self.bar.bar_style = _BAR_STYLES[table.outcome]
         self.headline.value = html.render_headline(table)
         self.rows.value = html.render_rows(table, foldable=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -33,6 +33,11 @@ def bar(panel: Locator) -> Locator:
     return panel.locator(".progress-bar")
 
 
+def live_widgets(panel: Locator) -> Locator:
+    """Return the widgets of a panel, which are gone a moment after its end."""
+    return panel.locator(".jupyter-widgets")
+
+
 def percent(filled: int) -> re.Pattern[str]:
     """Return what the style of a bar says that is filled so far."""
     return re.compile(rf"width: {filled}(\.\d+)?%")
@@ -48,18 +53,42 @@ def panel_of(lab: Lab, index: int) -> Locator:
     return lab.output_locator(index).last
 
 
+# What a panel shows is replaced whenever it is drawn. So each look at several elements
+# is one look, and starts at the panel, which stays.
+ROWS = """(output) => [...output.querySelectorAll('tbody tr')].map(
+    (row) => [...row.cells].map((cell) => cell.innerText)
+)"""
+BOX = """(output, selector) => {
+    const outer = output.getBoundingClientRect();
+    const inner = output.querySelector(selector).getBoundingClientRect();
+    return [inner.x - outer.x, inner.y - outer.y, inner.height];
+}"""
+SCROLLED = """(output, distance) => {
+    let around = output.querySelector('table');
+    while (getComputedStyle(around).overflowY !== 'auto') {
+        around = around.parentElement;
+    }
+    around.scrollTop = distance ?? around.scrollTop;
+    return around.scrollTop;
+}"""
+
+
 def rows(output: Locator) -> list[list[str]]:
     """Return the words of each row that an output shows, head excluded."""
-    return [
-        row.locator("td").all_inner_texts() for row in output.locator("tbody tr").all()
-    ]
+    words: list[list[str]] = output.evaluate(ROWS)
+    return words
 
 
-def box(output: Locator, selector: str) -> tuple[float, float, float]:
+def box(output: Locator, selector: str) -> list[float]:
     """Return left, top and height of an element, relative to the output around it."""
-    inner: Any = output.locator(selector).first.bounding_box()
-    outer: Any = output.bounding_box()
-    return inner["x"] - outer["x"], inner["y"] - outer["y"], inner["height"]
+    place: list[float] = output.evaluate(BOX, selector)
+    return place
+
+
+def scrolled(output: Locator, *, to: int | None = None) -> float:
+    """Scroll the rows of an output, if told to, and return how far they are."""
+    distance: float = output.evaluate(SCROLLED, to)
+    return distance
 
 
 @pytest.fixture
@@ -204,6 +233,7 @@ def test_failures_explain_themselves_and_run_nothing(
     lab.run_cell(2)
     lab.run_cell(3)
     lab.wait_idle()
+    lab.expect(live_widgets(panel)).to_have_count(0)
     panel.get_by_text("printed 2 lines").click()
     lab.expect(panel.get_by_text("good\nbye")).to_be_visible()
     panel.get_by_text("printed 2 lines").click()
@@ -246,7 +276,7 @@ def test_nothing_moves_when_html_takes_the_place_of_the_widgets(
     last.wait_until_reached()
     last.open()
     lab.expect(panel).to_contain_text("Warmup done: 2 of 2 modules completed")
-    lab.expect(panel.locator(".jupyter-widgets")).to_have_count(0)
+    lab.expect(live_widgets(panel)).to_have_count(0)
     lab.screenshot("panel-end", 1)
     assert places("[role=progressbar]") == pytest.approx(live, abs=1)
 
@@ -275,35 +305,22 @@ def test_a_thousand_modules_are_readable(
         lab.set_theme(theme)
         lab.screenshot(f"thousand-live-{theme}", 1)
 
-    def scroll() -> int:
+    def scroll_to_end(output: Locator) -> float:
         """Scroll the rows, look at what is on top and below, and return how far."""
-        last_row = panel.locator("tbody tr").last
-        last_row.scroll_into_view_if_needed()
-        lab.expect(last_row).to_be_in_viewport(ratio=1)
-        lab.expect(panel.locator("th").first).to_be_in_viewport(ratio=1)
-        lab.expect(panel.get_by_text("modules more")).to_be_in_viewport(ratio=1)
-        return scrolled()
-
-    def scrolled() -> int:
-        table = panel.locator("table")
-        distance: int = table.evaluate(
-            """(table) => {
-                let around = table;
-                while (getComputedStyle(around).overflowY !== 'auto') {
-                    around = around.parentElement;
-                }
-                return around.scrollTop;
-            }"""
-        )
+        output.scroll_into_view_if_needed()
+        distance = scrolled(output, to=100_000)
+        lab.expect(output.locator("tbody tr").last).to_be_in_viewport(ratio=1)
+        lab.expect(output.locator("th").first).to_be_in_viewport(ratio=0.9)
+        lab.expect(output.get_by_text("modules more")).to_be_in_viewport(ratio=0.9)
         return distance
 
-    before = scroll()
+    before = scroll_to_end(panel)
     assert before > 0
     half.open()
     almost.wait_until_reached()
     lab.expect(panel).to_contain_text("600 of 1000 modules completed, 1 running")
     lab.expect(panel.locator("tbody tr").last).to_contain_text("many.module600")
-    assert scrolled() == before
+    assert scrolled(panel) == before
     editor = lab.cell_locator(3).locator(".cm-content")
     editor.click()
     lab.page.keyboard.type("work = 'goes on'")
@@ -313,7 +330,7 @@ def test_a_thousand_modules_are_readable(
     lab.expect(panel.locator("tbody tr")).to_have_count(100)
     lab.run_cell(2)
     lab.wait_idle()
-    assert scroll() > 0
+    assert scroll_to_end(panel_of(lab, 2)) > 0
     for theme in THEMES:
         lab.set_theme(theme)
         lab.screenshot(f"thousand-status-{theme}", 2)

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 from ipywarmup.importing import Outcome
 from ipywarmup.manager import WarmupManager
 from ipywarmup.run import logger
-from tests.core.warmup_model import Model, Run
+from tests.core.warmup_model import ANSWERS, Model, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 TIMEOUT = 10.0
 MODULES = [f"imaginary_{letter}" for letter in "abc"]
-ANSWERS = ["keep", "complete", "fail", "refuse"]
-"""What a pool may do with a job: hold it, run it at once, or take no more."""
 
 
 class _Worker(threading.Thread):
@@ -218,8 +216,8 @@ class WarmupMachine(RuleBasedStateMachine):
     @rule(index=index)
     def hand_over(self, index: int) -> None:
         """Do the second half of one of them."""
-        half, entries = self.halves.pop(index % len(self.halves))
         answers = list(self.pool.answers)
+        half, entries = self.halves.pop(index % len(self.halves))
         half()
         self._hand_over(entries, answers)
 

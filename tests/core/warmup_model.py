@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Sequence
 
+ANSWERS = ["keep", "complete", "fail", "refuse"]
+"""What a pool may do with a job: hold it, run it at once, or take no more."""
+
 
 @dataclasses.dataclass
 class Run:

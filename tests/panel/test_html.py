@@ -119,6 +119,22 @@ def test_panel_has_a_bar_that_says_how_far_it_is(
     )
 
 
+def test_bar_has_the_colour_of_the_outcome(records: Records) -> None:
+    """The bar is coloured as the status of the module that matters most."""
+    running, completed = records.running("a"), records.completed("b")
+    cancelled, failed = records.cancelled("c"), records.failed("d")
+    for canaries, colour in (
+        ([running, completed, cancelled, failed], "error"),
+        ([running, completed, cancelled], "brand"),
+        ([completed, cancelled], "warn"),
+        ([completed], "success"),
+        ([], "success"),
+    ):
+        drawn = html.render_panel(tabulate(canaries, now=NOON, limit=9))
+        bar, _, _ = drawn.partition("<table")
+        assert f"background:var(--jp-{colour}-color1," in bar
+
+
 @RENDERERS
 def test_markup_in_a_record_shows_as_text(
     parse_html: type[Document], render: Render

@@ -83,6 +83,17 @@ def test_a_failure_shows_in_the_bar_while_others_go_on(
     assert (panel.bar.value, panel.bar.bar_style) == (1, "danger")
 
 
+def test_a_run_that_was_cancelled_does_not_look_like_success(
+    new_panel: Callable[..., WidgetPanel], manager: ScriptedManager, records: Records
+) -> None:
+    """The bar is full, in a colour of its own."""
+    panel = new_panel(records.cancelled("a"), records.running("b"))
+    assert (panel.bar.value, panel.bar.bar_style) == (1, "")
+    manager.records[1] = records.completed("b")
+    panel.draw()
+    assert (panel.bar.value, panel.bar.bar_style) == (2, "warning")
+
+
 def test_modules_added_make_the_bar_longer(
     new_panel: Callable[..., WidgetPanel], manager: ScriptedManager, records: Records
 ) -> None:
