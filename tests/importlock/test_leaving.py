@@ -58,6 +58,7 @@ def leave(tmp_path: Path) -> Leave:
             capture_output=True,
             text=True,
             timeout=60,
+            cwd=tmp_path,
             check=False,
         )
         assert done.stderr == ""
@@ -139,6 +140,8 @@ def test_an_exit_handler_that_imports(leave: Leave, statement: str, order: str) 
             {statement}
             print("imported")
         {register if order == "before" else ""}
+        from ipywarmup.importlock.hooks import hooks
+        hooks.locks.patience = 3600.0
         manager.submit(["half"])
         assert signals.half.wait(30)
         {register if order == "after" else ""}
