@@ -164,6 +164,7 @@ class WarmupMachine(RuleBasedStateMachine):
         """Leave no thread and no module behind."""
         for worker, _ in self.workers:
             worker.finish(fails=False)
+        self.manager.reset()
         self.patch.undo()
         for name in MODULES:
             sys.modules.pop(name, None)
