@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ipywarmup.importlock.failures import (
     heal,
@@ -52,10 +52,10 @@ class Outcome(NamedTuple):
 
     def result(self) -> ModuleType:
         """Return the module, or raise what the import raised."""
-        if self.module is None:
-            assert self.exception is not None  # noqa: S101 - it is one or the other
+        if self.exception is not None:
             raise self.exception.with_traceback(self.traceback)
-        return self.module
+        # Whatever the module has put into its place, None included.
+        return cast("ModuleType", self.module)
 
     def hint(self, module: str) -> str | None:
         """Return what to do about the error, where that is known."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import math
 import sys
 import threading
 import time
@@ -192,11 +193,13 @@ class WarmupManager:
         Raises
         ------
         TypeError
-            If `modules` is one string, or holds anything but strings.
+            If `modules` is one string, or holds anything but strings; if `timeout` is
+            not a number.
         ValueError
             If one of `modules` was not submitted.
         """
         names = None if modules is None else check_names(modules)
+        timeout = _check_timeout(timeout)
         with self._condition:
             run = self._run
             for name in names or ():
@@ -225,6 +228,7 @@ class WarmupManager:
         At once, and on the calling thread, if it is done already; otherwise on the
         thread that ends the last module.
         """
+        _check_callback(callback)
         with self._condition:
             run = self._run
             if not run.done:
@@ -242,6 +246,7 @@ class WarmupManager:
         callable
             Ends the subscription; may be called more than once.
         """
+        _check_callback(callback)
         token = object()
         with self._condition:
             run = self._run
@@ -319,6 +324,7 @@ class WarmupManager:
             As `submit` does.
         """
         check_names([name])
+        timeout = _check_timeout(timeout)
         with self._condition:
             run = self._run
             canary_id = run.ids.get(name)
@@ -588,6 +594,22 @@ class WarmupManager:
             )
             self._condition.notify_all()
         notice.call()
+
+
+def _check_timeout(timeout: float | None) -> float | None:
+    """Return a timeout that every lock can take."""
+    if timeout is None:
+        return None
+    if not isinstance(timeout, int | float):
+        raise TypeError(f"a timeout is a number of seconds, not {timeout!r}")
+    if math.isnan(timeout):
+        raise ValueError(f"a timeout is a number of seconds, not {timeout!r}")
+    return None if timeout > threading.TIMEOUT_MAX else timeout
+
+
+def _check_callback(callback: object) -> None:
+    if not callable(callback):
+        raise TypeError(f"a callback is a function, not {callback!r}")
 
 
 _manager: WarmupManager | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib.util
+import keyword
 import math
 import sys
 import threading
@@ -107,6 +108,11 @@ def _check_meaning(name: str, *, first: bool) -> None:
         raise LineError(
             f"{name!r} is a subcommand and stands alone; a module of that name goes"
             " after --"
+        )
+    if keyword.iskeyword(name):
+        raise LineError(
+            f"{name!r} is a keyword of Python; name the modules alone, as in"
+            " %warmup numpy pandas"
         )
     meant = NameIndex(SUBCOMMANDS).nearest(name) if first else None
     if meant is not None and not _findable(name):

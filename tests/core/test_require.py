@@ -355,3 +355,14 @@ def test_the_extensions_require_is_that_of_its_manager(
         "",
         "",
     )
+
+
+def test_a_module_that_puts_none_into_its_place_is_none(
+    new_manager: Callable[..., WarmupManager],
+    inline: Executor,
+    write_module: Callable[..., str],
+) -> None:
+    """Require returns what stands in sys.modules, as `import` binds it."""
+    name = write_module("import sys\nsys.modules[__name__] = None")
+    manager = new_manager(inline)
+    assert manager.require(name) is None

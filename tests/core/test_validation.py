@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -201,3 +202,39 @@ def test_wait_takes_no_lone_string(new_manager: Callable[..., WarmupManager]) ->
     manager.submit(["json"])
     with pytest.raises(TypeError, match="'json'"):
         manager.wait(TIMEOUT, "json")
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"), [("5", TypeError), ([], TypeError), (math.nan, ValueError)]
+)
+def test_a_timeout_is_a_number(
+    new_manager: Callable[..., WarmupManager], timeout: object, error: type[Exception]
+) -> None:
+    """Waiting for anything else is refused, whether there is something to wait for."""
+    manager = new_manager()
+    manager.submit([])
+    with pytest.raises(error, match="a timeout is a number of seconds"):
+        manager.wait(timeout)  # type: ignore[arg-type]
+    with pytest.raises(error, match="a timeout is a number of seconds"):
+        manager.require("json", timeout)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e300])
+def test_a_timeout_may_be_longer_than_any_lock_waits(
+    new_manager: Callable[..., WarmupManager], timeout: float
+) -> None:
+    """Such a wait has no limit."""
+    manager = new_manager()
+    manager.submit(["json"])
+    assert manager.wait(timeout)
+
+
+@pytest.mark.parametrize("callback", [None, 5, "x"])
+def test_a_callback_can_be_called(
+    new_manager: Callable[..., WarmupManager], callback: object
+) -> None:
+    """Anything else is refused when it is given, not when there is news."""
+    manager = new_manager()
+    for subscribe in (manager.on_canary, manager.on_complete):
+        with pytest.raises(TypeError, match="a callback is a function"):
+            subscribe(callback)  # type: ignore[arg-type]

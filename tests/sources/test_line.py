@@ -334,3 +334,14 @@ def test_where_flags_stand_does_not_matter(
     place = data.draw(st.integers(0, len(names)))
     line = " ".join([*names[:place], "--quiet", *names[place:]])
     assert parse(line) == Request("warm", tuple(dict.fromkeys(names)), quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [("import numpy", "import"), ("numpy as np", "as"), ("from numpy", "from")],
+)
+def test_an_import_statement_is_refused(line: str, word: str) -> None:
+    """Words that cannot name a module are pointed out, and nothing is imported."""
+    with pytest.raises(LineError, match=f"'{word}' is a keyword of Python; name the"):
+        parse(line)
+    assert parse(f"-- {word}").modules == (word,)
