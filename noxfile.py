@@ -68,6 +68,15 @@ def kernels(session: nox.Session) -> None:
     session.run("pytest", "tests/kernel", *session.posargs)
 
 
+@nox.session(python="3.11")
+def stress(session: nox.Session) -> None:
+    """Import at random on several threads, naively and guarded, 1,000 trials each."""
+    # One release of torch, so that a run can be compared with another.
+    heavy = ("torch==2.13.0", "pyarrow", "polars", "seaborn", "statsmodels", "sympy")
+    session.install(".[demo]", *heavy)
+    session.run("python", "tests/importlock/stress.py", *session.posargs)
+
+
 @nox.session
 def build(session: nox.Session) -> None:
     """Build the wheel into dist/."""

@@ -45,6 +45,8 @@ class Canary:
         What to do about the error, where that is known.
     output : str or None
         What the module printed while it was imported, None if nothing.
+    attempts : int
+        How many times the import was tried, once it has ended.
     """
 
     canary_id: int
@@ -58,6 +60,7 @@ class Canary:
     error: str | None = None
     hint: str | None = None
     output: str | None = None
+    attempts: int = 0
 
     @property
     def queued(self) -> bool:
@@ -85,24 +88,11 @@ class Canary:
             thread_id=thread_id,
         )
 
-    def finished(
-        self,
-        status: CanaryStatus,
-        *,
-        at: float,
-        error: str | None = None,
-        hint: str | None = None,
-        output: str | None = None,
-    ) -> Canary:
-        """Return the record in one of its last states."""
+    def finished(self, status: CanaryStatus, *, at: float, **details: Any) -> Canary:  # noqa: ANN401
+        """Return the record in one of its last states, with what is known then."""
         earliest = self.submit_ts if self.start_ts is None else self.start_ts
         return dataclasses.replace(
-            self,
-            status=status,
-            end_ts=max(at, earliest),
-            error=error,
-            hint=hint,
-            output=output,
+            self, status=status, end_ts=max(at, earliest), **details
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -120,4 +110,5 @@ class Canary:
             "error": self.error,
             "hint": self.hint,
             "output": self.output,
+            "attempts": self.attempts,
         }

@@ -6,6 +6,14 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from ipywarmup.importlock.failures import (
+    heal,
+    is_transient,
+    refusal,
+    wants_main_thread,
+)
+from ipywarmup.importlock.filters import own_filters
+from ipywarmup.importlock.hooks import hooks, package_of
 from ipywarmup.nearest import hint_for
 from ipywarmup.output import collected
 
@@ -27,12 +35,15 @@ class Outcome(NamedTuple):
         Where it was raised, from the module's own code on.
     output : str or None
         What the import printed, where that was collected.
+    attempts : int
+        How many times it was tried.
     """
 
     module: ModuleType | None = None
     exception: BaseException | None = None
     traceback: TracebackType | None = None
     output: str | None = None
+    attempts: int = 1
 
     @property
     def error(self) -> str | None:
@@ -50,6 +61,8 @@ class Outcome(NamedTuple):
         """Return what to do about the error, where that is known."""
         if self.exception is None:
             return None
+        if wants_main_thread(self.exception) or not self.attempts:
+            return "it wants the main thread: import it in a cell"
         try:
             return hint_for(self.exception, module)
         except Exception:  # a finder or an exception of somebody's own
@@ -74,11 +87,38 @@ def import_module(name: str) -> Outcome:
         return Outcome(exception=exception, traceback=_without_importing(exception))
 
 
-def import_quietly(name: str) -> Outcome:
-    """Import a module and collect what it prints instead of showing it."""
-    with collected() as output:
-        outcome = import_module(name)
+def import_on_worker(name: str, *, refuse: bool = True) -> Outcome:
+    """
+    Import a module on a worker, so that it disturbs nobody.
+
+    What it prints is collected. A failure leaves nothing behind that would change
+    the next import, and is tried once more, alone, if it came of another import that
+    was under way.
+
+    Parameters
+    ----------
+    name : str
+        Absolute dotted name.
+    refuse : bool
+        Whether to refuse what is known to hang on a worker.
+    """
+    refused = refusal(name) if refuse else None
+    if refused is not None:
+        return Outcome(exception=refused, attempts=0)
+    with collected() as output, hooks.borrowed(), own_filters():
+        outcome = _import_and_heal(name)
+        if outcome.exception is not None and is_transient(outcome.exception):
+            with hooks.locks.alone():
+                outcome = _import_and_heal(name)._replace(attempts=2)
     return outcome._replace(output=output.text())
+
+
+def _import_and_heal(name: str) -> Outcome:
+    with hooks.locks.holding(package_of(name)):
+        outcome = import_module(name)
+        if outcome.exception is not None:
+            heal(name, outcome.exception)
+        return outcome
 
 
 def describe(exception: BaseException) -> str:

@@ -6,8 +6,9 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_magic, magics_class
-from traitlets import Bool, Int, observe
+from traitlets import Bool, Float, Int, observe
 
+from ipywarmup.importlock.hooks import hooks, unsupported
 from ipywarmup.manager import get_manager
 from ipywarmup.pool import WarmupPool, default_lanes
 
@@ -32,6 +33,17 @@ class WarmupMagics(Magics):
         default_value=False,
         help="Write a line for each module to stderr, outside of every cell.",
     ).tag(config=True)
+    refuse_unsafe = Bool(
+        default_value=True,
+        help="Fail modules that are known to hang on a worker thread on this platform"
+        " (numpy and what imports it, on Windows) instead of importing them.",
+    ).tag(config=True)
+    patience = Float(
+        hooks.locks.patience,
+        min=0.0,
+        help="Seconds for which an import waits for another one of the same package"
+        " that makes no progress.",
+    ).tag(config=True)
     lanes = Int(
         default_lanes(),
         min=1,
@@ -41,6 +53,8 @@ class WarmupMagics(Magics):
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:  # noqa: ANN401
         self.manager = get_manager()
+        # Said once: what keeps imports from running in the background.
+        self.limit = unsupported()
         self.publisher: Publisher | None = None
         self.panels: list[WidgetPanel] = []
         # The run whose records wake the publisher.
@@ -115,12 +129,15 @@ class WarmupMagics(Magics):
             self.publisher.close()
         for panel in self.panels:
             panel.close()
-        self.log_to_stderr = False
-        self.lanes = default_lanes()
+        for name in self.trait_names(config=True):
+            setattr(self, name, self.trait_defaults(name))
+        hooks.remove()
 
-    @observe("lanes", "log_to_stderr")
+    @observe("lanes", "log_to_stderr", "refuse_unsafe", "patience")
     def _apply_settings(self, _change: object = None) -> None:
         self.manager.log_to_stderr = self.log_to_stderr
+        self.manager.refuse_unsafe = self.refuse_unsafe
+        hooks.locks.patience = self.patience
         if isinstance(self.manager.pool, WarmupPool):
             self.manager.pool.lanes = self.lanes
 

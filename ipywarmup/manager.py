@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from ipywarmup import log
 from ipywarmup.canary import Canary, CanaryStatus
-from ipywarmup.importing import Outcome, import_module, import_quietly
+from ipywarmup.forks import in_child
+from ipywarmup.importing import Outcome, import_module, import_on_worker
+from ipywarmup.importlock.hooks import hooks, unsupported
 from ipywarmup.names import check_names
 from ipywarmup.pool import WarmupPool
 from ipywarmup.run import Notice, Record, Run, Status, call
@@ -48,12 +50,20 @@ class WarmupManager:
         `WarmupPool` of its own, whose daemon threads live as long as the process.
     log_to_stderr : bool
         Whether to write a line to `sys.stderr` for each module and each run.
+
+    Attributes
+    ----------
+    log_to_stderr : bool
+        As above.
+    refuse_unsafe : bool
+        Whether to fail what is known to hang on a worker, instead of importing it.
     """
 
     def __init__(
         self, pool: Executor | None = None, *, log_to_stderr: bool = True
     ) -> None:
         self.log_to_stderr = log_to_stderr
+        self.refuse_unsafe = True
         self._pool = WarmupPool() if pool is None else pool
         self._main_thread_id = threading.get_ident()
         self._condition = threading.Condition()
@@ -61,6 +71,7 @@ class WarmupManager:
         # The threads on which a module of ours is being imported.
         self._importers: set[int] = set()
         self._run = Run()
+        in_child(self._forget_threads)
 
     @property
     def pool(self) -> Executor:
@@ -413,6 +424,7 @@ class WarmupManager:
                 continue
             canary = Canary(len(self._canaries) + 1, name, submitted_at)
             self._canaries.append(canary)
+            hooks.borrow()
             run.ids[name] = run.pending[name] = canary.canary_id
             ids.append(canary.canary_id)
         if starts:
@@ -421,6 +433,11 @@ class WarmupManager:
 
     def _start(self, run: Run, ids: list[int]) -> None:
         """Hand records to the pool, which may refuse them."""
+        if unsupported() is not None:
+            # Safe rather than fast: no second thread imports.
+            for canary_id in ids:
+                self._work(run, canary_id)
+            return
         pool = self._pool
         own = pool.holding() if isinstance(pool, WarmupPool) else None
         accepted = 0
@@ -470,7 +487,11 @@ class WarmupManager:
 
     def _work(self, run: Run, canary_id: int) -> None:
         """Do one job of the pool."""
-        self._import(run, canary_id, import_quietly)
+        self._import(
+            run,
+            canary_id,
+            functools.partial(import_on_worker, refuse=self.refuse_unsafe),
+        )
 
     def _import(
         self, run: Run, canary_id: int, importer: Callable[[str], Outcome]
@@ -516,6 +537,7 @@ class WarmupManager:
                 error=outcome.error,
                 hint=hint,
                 output=outcome.output,
+                attempts=outcome.attempts,
             )
             self._finish(notice, ended)
             self._conclude(notice)
@@ -527,6 +549,7 @@ class WarmupManager:
         self._canaries[canary.canary_id - 1] = canary
         run = notice.run
         del run.pending[canary.module]
+        hooks.give_back()
         run.unlogged.add(canary.module)
         notice.records.append(canary)
 
@@ -548,6 +571,19 @@ class WarmupManager:
                 )
             notice.on_complete, run.on_complete = run.on_complete, []
             notice.status = run.status() if notice.on_complete else {}
+
+    def _forget_threads(self) -> None:
+        """Give up, without a word, what only the process forked from will end."""
+        self._condition = threading.Condition()
+        self._importers &= {threading.get_ident()}
+        run = self._run
+        for canary_id in run.pending.values():
+            canary = self._canaries[canary_id - 1]
+            self._canaries[canary_id - 1] = canary.finished(
+                CanaryStatus.CANCELLED, at=time.time()
+            )
+        run.pending.clear()
+        run.unlogged.clear()
 
     def _announce(self, notice: Notice) -> None:
         """Write the log, let those go who wait, call the callbacks."""
@@ -576,8 +612,16 @@ def _check_callback(callback: object) -> None:
         raise TypeError(f"a callback is a function, not {callback!r}")
 
 
-_manager_lock = threading.Lock()
 _manager: WarmupManager | None = None
+_manager_lock = threading.Lock()
+
+
+def _forget_lock() -> None:
+    global _manager_lock  # noqa: PLW0603 - the old one may be held for ever
+    _manager_lock = threading.Lock()
+
+
+in_child(_forget_lock)
 
 
 def get_manager() -> WarmupManager:

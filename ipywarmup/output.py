@@ -8,6 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ipywarmup.forks import in_child
 from ipywarmup.kernel import OutStreamTap, is_outstream, outside_cells
 from ipywarmup.prompt import PromptTap, is_prompt_stream
 
@@ -62,8 +63,8 @@ _lock = threading.Lock()
 # By thread; None where a thread is inside `shown`.
 _outputs: dict[int, Output | None] = {}
 _taps: list[OutStreamTap | _StandardStream] = []
-# By name, for good: up to 3.13 `print` does not hold the stream that it writes to, and
-# crashes where another thread takes the last reference away meanwhile.
+# By name, for good: `print` (of 3.11.7, and later) does not hold the stream that it
+# writes to, and crashes where another thread drops the last reference meanwhile.
 _stand_ins: dict[str, _StandardStream] = {}
 
 
@@ -169,6 +170,19 @@ def _after_prompt() -> None:
 
 
 _prompt = PromptTap(_collect, _after_prompt)
+
+
+def _forget_threads() -> None:
+    """Collect for nobody in a process that has none of the threads that printed."""
+    global _lock  # noqa: PLW0603 - the old one may be held for ever
+    _lock = threading.Lock()
+    for thread_id in _outputs.keys() - {threading.get_ident()}:
+        del _outputs[thread_id]
+    if not _outputs:
+        _untap()
+
+
+in_child(_forget_threads)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,8 @@ import time
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from ipywarmup.forks import in_child
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -80,6 +82,7 @@ class WarmupPool(Executor):
         self._patience = patience
         self._lanes = 1
         self.lanes = default_lanes() if lanes is None else lanes
+        in_child(self._forget_threads)
 
     @property
     def lanes(self) -> int:
@@ -167,6 +170,14 @@ class WarmupPool(Executor):
                 self._condition.wait_for(
                     lambda: not self._jobs and not self._started_at
                 )
+
+    def _forget_threads(self) -> None:
+        """Start over without the threads and jobs of the process forked from."""
+        self._condition = threading.Condition()
+        self._jobs.clear()
+        self._threads.clear()
+        self._started_at.clear()
+        self._holds = 0
 
     def _stop_at_exit(self) -> None:
         """Start nothing more; who waited for the rest has already ended."""

@@ -48,6 +48,9 @@ def run_line(magics: WarmupMagics, line: str) -> TableView | None:
     elif request.command == "wait":
         _wait(magics, request)
     elif request.command == "status":
+        if magics.limit is not None:
+            print(f"{magics.limit}: imports run at once, on the thread that asks.")
+            magics.limit = None
         return TableView(manager.snapshot(manager.run))
     elif request.command == "canaries":
         return TableView(manager.snapshot(), limit=CANARY_ROWS)

@@ -7,6 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from ipywarmup.forks import in_child
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -62,6 +64,7 @@ class Publisher:
         self._rounds_drawn = 0
         self._last_round = float("-inf")
         self._thread: threading.Thread | None = None
+        in_child(self._forget_thread)
 
     def follow(self, drawing: Drawing) -> None:
         """Keep a drawing up to date until it says that it is final."""
@@ -110,6 +113,12 @@ class Publisher:
             self._drawings.clear()
             self._thread = None
             self._condition.notify_all()
+
+    def _forget_thread(self) -> None:
+        """Draw nothing of the process forked from."""
+        self._condition = threading.Condition()
+        self._drawings.clear()
+        self._thread = None
 
     def due(self) -> float | None:
         """Return the seconds until the next round, None if there is none."""

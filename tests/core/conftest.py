@@ -116,6 +116,8 @@ def new_manager(
     for gate in gates:
         gate.set()
     for manager in managers:
+        # Gives back what a record holds that no pool will ever end.
+        manager.reset()
         if isinstance(manager.pool, WarmupPool):
             manager.pool.shutdown()
 

@@ -87,7 +87,7 @@ class _Importer:
         self.fails = False
         self._failures = 0
 
-    def __call__(self, name: str) -> Outcome:
+    def __call__(self, name: str, **_: object) -> Outcome:
         worker = threading.current_thread()
         fails = self.fails
         if isinstance(worker, _Worker):
@@ -158,12 +158,13 @@ class WarmupMachine(RuleBasedStateMachine):
         self.patch.setattr(logger, "disabled", True)  # callbacks raise a lot here
         self.patch.setattr("ipywarmup.manager.time", clock)
         self.patch.setattr("ipywarmup.manager.import_module", self.importer)
-        self.patch.setattr("ipywarmup.manager.import_quietly", self.importer)
+        self.patch.setattr("ipywarmup.manager.import_on_worker", self.importer)
 
     def teardown(self) -> None:
         """Leave no thread and no module behind."""
         for worker, _ in self.workers:
             worker.finish(fails=False)
+        self.manager.reset()
         self.patch.undo()
         for name in MODULES:
             sys.modules.pop(name, None)

@@ -107,6 +107,7 @@ class Model:
                 "module": name,
                 "submit_ts": self.wall,
                 "status": "running",
+                "attempts": 0,
             }
             run.latest.pop(name, None)
             entry = run.latest[name] = Entry(run, record)
@@ -157,6 +158,7 @@ class Model:
         message = self.load(entry.module, fails=fails)
         if not entry.open:
             return
+        entry.record["attempts"] = 1
         at = entry.record["start_ts"] + self.performance - entry.began
         if message is None:
             self.end([entry], "completed", at=at)

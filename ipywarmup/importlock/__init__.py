@@ -1,0 +1,1 @@
+"""Imports that cannot break, whichever thread they run on."""

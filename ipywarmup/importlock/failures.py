@@ -1,0 +1,149 @@
+"""What a failed import leaves, what it means, and what can be done about it."""
+
+from __future__ import annotations
+
+import sys
+from importlib.machinery import ExtensionFileLoader
+from typing import NamedTuple
+
+
+class MainThreadModules(NamedTuple):
+    """
+    Modules that must first be imported on the main thread.
+
+    Parameters
+    ----------
+    platform : str
+        Where that is so, as `sys.platform` names it.
+    first : str
+        The module that has to come first.
+    packages : frozenset of str
+        The packages that import it.
+    reason : str
+        What happens otherwise.
+    source : str
+        Who says so, and of which versions.
+    """
+
+    platform: str
+    first: str
+    packages: frozenset[str]
+    reason: str
+    source: str
+
+
+MAIN_THREAD_MODULES = (
+    MainThreadModules(
+        platform="win32",
+        first="numpy",
+        packages=frozenset(
+            {
+                "matplotlib",
+                "numpy",
+                "pandas",
+                "scipy",
+                "seaborn",
+                "sklearn",
+                "statsmodels",
+                "torch",
+            }
+        ),
+        reason="numpy may hang when a worker thread is the first to import it",
+        source="three reports of 2026, numpy 2 on Windows",
+    ),
+)
+
+# What CPython says where only the main thread will do.
+_WANTS_MAIN_THREAD = (
+    "signal only works in main thread",
+    "set_wakeup_fd only works in main thread",
+    "There is no current event loop in thread",
+    "main thread is not in main loop",
+)
+
+
+def refusal(module: str) -> ImportError | None:
+    """Return why a module is not imported on a worker, None if it may be."""
+    package = module.partition(".")[0]
+    for entry in MAIN_THREAD_MODULES:
+        if (
+            sys.platform == entry.platform
+            and package in entry.packages
+            and entry.first not in sys.modules
+        ):
+            return ImportError(f"{entry.reason} on this platform", name=module)
+    return None
+
+
+def wants_main_thread(error: BaseException) -> bool:
+    """Whether an import failed only because it did not run on the main thread."""
+    return isinstance(error, ValueError | RuntimeError) and any(
+        words in _message(error) for words in _WANTS_MAIN_THREAD
+    )
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether an import failed because another one was under way."""
+    if type(error).__name__ == "_DeadlockError":
+        return True
+    if isinstance(error, ImportError | AttributeError):
+        return "partially initialized module" in _message(error)
+    if not isinstance(error, KeyError):
+        return False
+    # importlib looks a parent up that another thread has taken away meanwhile.
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(
+        "<frozen importlib"
+    )
+
+
+def heal(module: str, error: BaseException) -> None:
+    """
+    Take away what a failed import has left of its package.
+
+    A package whose body raised is gone from `sys.modules`, but its submodules are
+    not: the next import would find them there, not bind them to their new parent,
+    and fail in another way than the first. Extension modules stay, since some
+    cannot be loaded twice.
+
+    Parameters
+    ----------
+    module : str
+        What was to be imported.
+    error : BaseException
+        What that raised.
+    """
+    missing = _missing(error)
+    if isinstance(error, ModuleNotFoundError) and missing == module:
+        return
+    # An import within the import may have failed, and be the reason.
+    packages = {module.partition(".")[0], missing.partition(".")[0]}
+    names = [name for name in sys.modules if name.partition(".")[0] in packages]
+    for name in sorted(names):
+        parent = name.rpartition(".")[0]
+        if not parent or parent in sys.modules:
+            continue
+        spec = getattr(sys.modules[name], "__spec__", None)
+        if not isinstance(getattr(spec, "loader", None), ExtensionFileLoader):
+            del sys.modules[name]
+
+
+# What a module raises may be of a class of its own, which raises in turn.
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:
+        return ""
+
+
+def _missing(error: BaseException) -> str:
+    """Return the module that an ImportError is about, empty if it is about none."""
+    try:
+        name = error.name if isinstance(error, ImportError) else None
+    except BaseException:
+        return ""
+    return name if isinstance(name, str) else ""

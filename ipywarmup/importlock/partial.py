@@ -1,0 +1,189 @@
+"""
+Half-built modules that make other threads wait.
+
+`sys.modules` has a module long before it has what its body defines. While the body
+runs, such a module is of a class of its own, whose `__getattr__` is asked for what
+is missing: it sends the threads that do not import the module to wait for those who
+do. Once its package is complete, every module is a plain one again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from types import MethodType, ModuleType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    WaitFor: TypeAlias = Callable[[str], bool]
+    MayWait: TypeAlias = Callable[[str], bool]
+
+# Set before the body runs, or by whoever looks through all modules. Where they are
+# missing, no body is about to bring them.
+_NEVER_LATER = frozenset(
+    {
+        "__builtins__",
+        "__cached__",
+        "__doc__",
+        "__file__",
+        "__loader__",
+        "__name__",
+        "__package__",
+        "__path__",
+        "__spec__",
+        "__warningregistry__",
+        "__wrapped__",
+    }
+)
+
+_wait_for: WaitFor = lambda _name: False  # noqa: E731 - set by `wait_with`
+_may_wait: MayWait = lambda _name: False  # noqa: E731 - same
+
+
+def wait_with(wait_for: WaitFor, may_wait: MayWait) -> None:
+    """
+    Say how to wait for a module.
+
+    Parameters
+    ----------
+    wait_for : callable
+        ``wait_for(name)`` returns once the package of the module `name` is complete;
+        False, and at once, if the calling thread must not wait for it.
+    may_wait : callable
+        ``may_wait(name)``: False if it is clear already that the thread must not.
+    """
+    global _wait_for, _may_wait
+    _wait_for, _may_wait = wait_for, may_wait
+
+
+def _look_up(half_built: ModuleType, name: str) -> Any:  # noqa: ANN401 - of any module
+    # What the module has, and what a `__getattr__` of its own gives, never gets here.
+    __tracebackhide__ = True
+    if name not in _NEVER_LATER and _wait_for(_name_of(half_built)):
+        # Whatever it has become meanwhile answers for itself.
+        module = sys.modules.get(_name_of(half_built))
+        return getattr(half_built if module is None else module, name)
+    # Raises what a plain module raises, in its words.
+    return ModuleType.__getattribute__(half_built, name)
+
+
+class _LookUp:
+    """What a half-built module is asked with for what it does not have."""
+
+    def __get__(self, half_built: ModuleType, _: object = None) -> MethodType:
+        # On the importing thread nothing of ours is on the stack when it raises.
+        if _may_wait(_name_of(half_built)):
+            return MethodType(_look_up, half_built)
+        return MethodType(ModuleType.__getattribute__, half_built)
+
+
+class _HalfBuilt(ModuleType):
+    """A module whose body still runs."""
+
+    # No function: what it gives is bound to the module already.
+    __getattr__ = _LookUp()  # type: ignore[misc]
+
+    def __dir__(self) -> list[str]:
+        _wait_for(_name_of(self))
+        return list(ModuleType.__dir__(self))
+
+
+_HalfBuilt.__name__ = _HalfBuilt.__qualname__ = ModuleType.__name__
+_HalfBuilt.__module__ = ModuleType.__module__
+
+# By package.
+_marked: dict[str, list[Any]] = {}
+
+
+def mark(package: str, module: ModuleType) -> None:
+    """Make a module, unless it is of a class of its own, wait for its package."""
+    if type(module) is ModuleType:
+        module.__class__ = _HalfBuilt
+        _marked.setdefault(package, []).append(module)
+
+
+def unmark(is_held: Callable[[str], bool]) -> None:
+    """Make the modules of the packages that nobody holds plain again."""
+    for package in [package for package in _marked if not is_held(package)]:
+        for module in _marked.pop(package):
+            if type(module) is _HalfBuilt:
+                module.__class__ = ModuleType  # type: ignore[assignment]
+
+
+# Who looks for something else meanwhile, by thread and module.
+_forwarding: set[tuple[int, int]] = set()
+
+
+class _StandIn(ModuleType):
+    """A module that was looked up half-built, and is not the one that came of it."""
+
+    # A thread that arrives here again comes from the module itself, which asks the
+    # one that it has replaced.
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - of any module
+        __tracebackhide__ = True
+        with _forwarded(self) as module:
+            if module is not None:
+                return getattr(module, name)
+        return ModuleType.__getattribute__(self, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        with _forwarded(self) as module:
+            if module is not None:
+                setattr(module, name, value)
+                return
+        ModuleType.__setattr__(self, name, value)
+
+
+_StandIn.__name__ = _StandIn.__qualname__ = ModuleType.__name__
+_StandIn.__module__ = ModuleType.__module__
+
+
+@contextlib.contextmanager
+def _forwarded(stand_in: ModuleType) -> Iterator[Any]:
+    """Look up the module that a stand-in stands for; None while that asks back."""
+    key = (threading.get_ident(), id(stand_in))
+    module = sys.modules.get(_name_of(stand_in))
+    if module is stand_in or key in _forwarding:
+        yield None
+        return
+    _forwarding.add(key)
+    try:
+        yield module
+    finally:
+        _forwarding.discard(key)
+
+
+def half_built(package: str, name: str) -> list[ModuleType]:
+    """Return the modules of a name that are not complete, mostly one or none."""
+    return [module for module in _marked.get(package, ()) if _name_of(module) == name]
+
+
+def stand_in(modules: list[ModuleType], name: str) -> None:
+    """Make modules that somebody holds pass for the one that is imported now."""
+    for module in modules:
+        if module is not sys.modules.get(name) and type(module) in {
+            ModuleType,
+            _HalfBuilt,
+        }:
+            module.__class__ = _StandIn
+
+
+def hide_frames(exception: BaseException | None) -> None:
+    """Take the frames of this file out of a traceback, which nobody wrote."""
+    traceback = None if exception is None else exception.__traceback__
+    while traceback is not None and (following := traceback.tb_next) is not None:
+        if following.tb_frame.f_code is _look_up.__code__:
+            traceback.tb_next = following.tb_next
+        else:
+            traceback = following
+
+
+def _name_of(module: ModuleType) -> str:
+    """Return the name that a module is imported by, whatever it calls itself."""
+    attributes = ModuleType.__getattribute__(module, "__dict__")
+    spec = attributes.get("__spec__")
+    return str(getattr(spec, "name", None) or attributes.get("__name__", ""))

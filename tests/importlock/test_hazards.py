@@ -1,0 +1,264 @@
+"""What two importing threads do to each other, and do not during a warmup."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.importlock.conftest import Report
+
+    Compare: TypeAlias = Callable[..., tuple[Report, Report]]
+
+
+@pytest.fixture
+def compare(run_trial: Callable[..., Report]) -> Compare:
+    """
+    Return a function that runs a program naively and guarded, side by side.
+
+    It checks that the guarded one comes to what the program comes to without a warmup.
+    """
+
+    def run(
+        files: dict[str, str], *, warm: list[str], main: str
+    ) -> tuple[Report, Report]:
+        plain, naive, guarded = (
+            run_trial(kind, files, warm=warm, main=main)
+            for kind in ("plain", "naive", "guarded")
+        )
+        assert plain.errors == []
+        assert guarded.main is None
+        assert guarded.result == plain.result
+        return naive, guarded
+
+    return run
+
+
+def test_a_package_entered_at_two_points(compare: Compare) -> None:
+    """A submodule that its package is about to import does not meet it half-way."""
+    naive, guarded = compare(
+        {
+            "circle/__init__.py": """
+                import signals
+                signals.tell("half")
+                signals.hear()
+                config = 1
+                from circle.part import Part
+            """,
+            "circle/part.py": """
+                import importlib, signals
+                signals.tell()
+                config = importlib.import_module("circle").config
+                Part = "part"
+            """,
+        },
+        warm=["circle"],
+        main="""
+            import signals
+            signals.hear("half")
+            from circle.part import Part as result
+        """,
+    )
+    assert any(
+        words in error
+        for error in naive.errors
+        for words in ("partially initialized module", "_DeadlockError", "KeyError")
+    )
+    assert guarded.errors == []
+    assert guarded.counts["waits"] == 1
+
+
+def test_a_package_that_fails_under_its_submodule(compare: Compare) -> None:
+    """A submodule's import ends as that of its package does, not in a KeyError."""
+    naive, guarded = compare(
+        {
+            "licensed/__init__.py": """
+                import signals
+                signals.tell("half")
+                signals.hear()
+                raise ImportError("no licence")
+            """,
+            "licensed/part.py": """
+                import signals
+                signals.tell()
+                signals.hear("ended")
+            """,
+        },
+        warm=["licensed"],
+        main="""
+            import signals
+            signals.hear("half")
+            try:
+                import licensed.part
+            except ImportError as error:
+                result = str(error)
+        """,
+    )
+    assert naive.main == "KeyError: 'licensed'"
+    assert guarded.errors == ["ImportError: no licence"]
+
+
+MUTUAL = """
+import importlib, signals
+value = 1
+signals.meet()
+other = importlib.import_module({other!r}).value
+"""
+
+
+def test_packages_that_import_each_other(compare: Compare) -> None:
+    """Of two threads that want each other's package none gets a _DeadlockError."""
+    naive, guarded = compare(
+        {
+            "one/__init__.py": MUTUAL.format(other="two"),
+            "two/__init__.py": MUTUAL.format(other="one"),
+        },
+        warm=["one"],
+        main="""
+            import signals
+            signals.hear("entered")
+            import two
+            result = two.value, two.other
+        """,
+    )
+    assert any("_DeadlockError" in error for error in naive.errors)
+    assert guarded.errors == []
+    assert guarded.counts["circles"] >= 1
+
+
+def test_modules_that_cannot_be_loaded_twice(compare: Compare) -> None:
+    """What naive threads break for the life of the process is not even touched."""
+    once = "import signals\nsignals.once(__name__)\n"
+    naive, guarded = compare(
+        {
+            "one/__init__.py": once + MUTUAL.format(other="two"),
+            "two/__init__.py": once + MUTUAL.format(other="one"),
+        },
+        warm=["one"],
+        main="""
+            import signals
+            signals.hear("entered")
+            result = []
+            for attempt in range(2):
+                try:
+                    import two, one
+                except BaseException as error:
+                    result.append(str(error))
+                else:
+                    result.append(one.other + two.other)
+                signals.hear("ended")
+        """,
+    )
+    assert "cannot load module more than once per process" in naive.result
+    assert guarded.errors == []
+
+
+PEEKS = [
+    "frames.Frame",
+    "hasattr(frames, 'Frame')",
+    "getattr(frames, 'Frame', 'nothing')",
+    "'Frame' in dir(frames)",
+]
+
+
+@pytest.mark.parametrize("peek", PEEKS)
+def test_a_peek_at_a_half_built_module(compare: Compare, peek: str) -> None:
+    """Who finds a module in sys.modules never sees what it does not have yet."""
+    naive, guarded = compare(
+        {
+            "frames/__init__.py": """
+                import signals
+                signals.tell("half")
+                signals.hear()
+                Frame = int
+            """,
+        },
+        warm=["frames"],
+        main=f"""
+            import signals, sys
+            signals.hear("half")
+            if signals.kind == "plain":
+                import frames
+            frames = sys.modules["frames"]
+            result = {peek}
+        """,
+    )
+    assert naive.main or naive.result != guarded.result
+    assert guarded.errors == []
+    assert guarded.counts["waits"] == 1
+
+
+def test_a_name_from_a_lazy_package(compare: Compare) -> None:
+    """A package that imports its parts on demand has all its names at all times."""
+    part = """
+        import signals
+        {name} = {name!r}
+        signals.meet()
+        from lazy import {other}
+    """
+    naive, guarded = compare(
+        {
+            "lazy/__init__.py": """
+                import importlib, sys, types
+                PARTS = {"Model": "models", "Config": "configs"}
+                class LazyModule(types.ModuleType):
+                    def __init__(self, module):
+                        super().__init__(module.__name__)
+                        vars(self).update(vars(module))
+                    def __getattr__(self, name):
+                        if name not in PARTS:
+                            raise AttributeError(name)
+                        try:
+                            part = importlib.import_module("." + PARTS[name], __name__)
+                        except Exception as error:
+                            raise AttributeError(name) from error
+                        return getattr(part, name)
+                sys.modules[__name__] = LazyModule(sys.modules[__name__])
+            """,
+            "lazy/models.py": part.format(name="Model", other="Config"),
+            "lazy/configs.py": part.format(name="Config", other="Model"),
+        },
+        warm=["lazy.models"],
+        main="""
+            import signals
+            signals.hear("entered")
+            from lazy import Config as result
+        """,
+    )
+    assert any("cannot import name" in error for error in naive.errors)
+    assert guarded.errors == []
+
+
+def test_a_name_from_a_package_that_replaces_itself(compare: Compare) -> None:
+    """Who waited for the module that stood there first gets what the second has."""
+    naive, guarded = compare(
+        {
+            "lazy.py": """
+                import signals, sys, types
+                signals.tell("half")
+                signals.hear()
+                class LazyModule(types.ModuleType):
+                    def __getattr__(self, name):
+                        if name == "Config":
+                            return "config"
+                        return getattr(old, name)
+                old = sys.modules[__name__]
+                sys.modules[__name__] = LazyModule(__name__)
+                sys.modules[__name__].__spec__ = __spec__
+            """,
+        },
+        warm=["lazy"],
+        main="""
+            import signals
+            signals.hear("half")
+            from lazy import Config
+            import lazy
+            result = Config, lazy.Config, lazy.old.__name__, hasattr(lazy, "nothing")
+        """,
+    )
+    assert naive.main is not None
+    assert "cannot import name 'Config' from 'lazy'" in naive.main
+    assert guarded.errors == []
