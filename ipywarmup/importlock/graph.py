@@ -30,6 +30,8 @@ def nothing_is_complete(_package: str) -> bool:
 #   What the thread sees of a package then is what a circular import sees of it. Or
 #   it waits, and those who wait for it are let in in the same way, if what they see
 #   then is more: a package that is complete but for one part.
+# - Whoever was passed so goes on after those who passed it have left, even if a thread
+#   between them gives up meanwhile.
 # - Once all threads have left, nothing is held and nobody waits.
 # This code assumes
 # - that its caller lets one thread in at a time (`PackageLocks` does);
@@ -68,6 +70,9 @@ class LockGraph:
         # By thread: what it waits for, and which threads have to leave first.
         self._wanted: dict[int, str] = {}
         self._blockers: dict[int, set[int]] = {}
+        # By thread: who has entered what it is inside of while it waited. Those have
+        # to leave first as well, even if the wait that suspended it is broken off.
+        self._passed: dict[int, set[tuple[int, str]]] = {}
         # By package: the one it counts as.
         self._merged: dict[str, str] = {}
         self._circles: list[set[str]] = []
@@ -141,7 +146,8 @@ class LockGraph:
         if self.again(thread, package):
             return set()
         root = self._root(package)
-        in_the_way = self.others(thread, root)
+        inside = self.others(thread, root)
+        in_the_way = inside | self._passers(thread)
         blockers = {
             holder
             for holder in in_the_way
@@ -156,6 +162,9 @@ class LockGraph:
             self._blockers[thread] = blockers
             return None
         circle = self._circle(thread, root, in_the_way)
+        for other in inside:
+            if self.waits_for(other, thread):
+                self._passed.setdefault(other, set()).add((thread, root))
         self.stop_waiting(thread)
         self._holders.setdefault(root, {})[thread] = 1
         self._block_waiters(thread, root)
@@ -170,7 +179,8 @@ class LockGraph:
 
     def blockers(self, thread: int) -> set[int]:
         """Return the threads that a waiting thread still has to wait for."""
-        return self._blockers.get(thread, set())
+        blockers = self._blockers.get(thread)
+        return set() if blockers is None else blockers | self._passers(thread)
 
     def stop_waiting(self, thread: int) -> None:
         """End a wait, whatever came of it; the thread runs again."""
@@ -196,6 +206,9 @@ class LockGraph:
         root = self._root(package)
         holders = self._holders.get(root, {})
         holders.pop(thread, None)
+        self._forget_passing(
+            lambda passed, passer, where: where == root and thread in {passed, passer}
+        )
         if not holders:
             self._holders.pop(root, None)
             self._merge()
@@ -209,6 +222,7 @@ class LockGraph:
                 del self._holders[root]
         self._blockers.pop(thread, None)
         self._wanted.pop(thread, None)
+        self._forget_passing(lambda passed, passer, _: thread in {passed, passer})
         for blockers in self._blockers.values():
             blockers.discard(thread)
         self._merge()
@@ -227,11 +241,22 @@ class LockGraph:
         found: set[int] = set()
         unvisited = [thread]
         while unvisited:
-            for blocker in self._blockers.get(unvisited.pop(), ()):
+            for blocker in self.blockers(unvisited.pop()):
                 if blocker not in found:
                     found.add(blocker)
                     unvisited.append(blocker)
         return found
+
+    def _passers(self, thread: int) -> set[int]:
+        return {passer for passer, _ in self._passed.get(thread, ())}
+
+    def _forget_passing(self, is_over: Callable[[int, int, str], bool]) -> None:
+        for passed, passers in list(self._passed.items()):
+            left = {each for each in passers if not is_over(passed, *each)}
+            if left:
+                self._passed[passed] = left
+            else:
+                del self._passed[passed]
 
     def _conflicting(self, root: str) -> set[int]:
         """Return the threads inside anything that excludes `root`."""
@@ -274,9 +299,13 @@ class LockGraph:
             for other in {holder, *self._ahead_of(holder)}
         }
         waiters = [other for other in ahead if thread in self._blockers.get(other, ())]
-        if not waiters or not all(
-            self._is_complete(self._wanted.get(waiter, EVERYTHING))
-            for waiter in waiters
+        if (
+            not waiters
+            or any(thread in self._passers(other) for other in ahead)
+            or not all(
+                self._is_complete(self._wanted.get(waiter, EVERYTHING))
+                for waiter in waiters
+            )
         ):
             return False
         for waiter in waiters:

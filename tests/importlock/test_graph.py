@@ -220,6 +220,26 @@ def test_who_comes_third_waits_for_both() -> None:
     assert graph.blockers(3) == {1, 2}
 
 
+def test_who_was_passed_waits_whatever_becomes_of_the_others() -> None:
+    """A thread in between that gives up does not set two threads off in a package."""
+    graph = LockGraph()
+    graph.enter(1, "A")
+    graph.enter(2, "B")
+    graph.enter(3, "C")
+    assert graph.enter(1, "C") is None
+    assert graph.enter(3, "A") is not None
+    assert graph.enter(3, "B") is None
+    # The second passes both in A, who wait for it: the first through the third only.
+    assert graph.enter(2, "A") is not None
+    graph.stop_waiting(3)
+    graph.leave(3, "A")
+    graph.leave(3, "C")
+    assert graph.blockers(1) == {2}
+    assert graph.enter(1, "C") is None
+    graph.leave(2, "A")
+    assert graph.enter(1, "C") is not None
+
+
 def test_packages_in_a_circle_count_as_one_afterwards() -> None:
     """Once their holders have left, who is in one of them keeps others out of both."""
     graph = LockGraph()
