@@ -6,6 +6,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from ipywarmup.importlock.bootstrap import is_machinery
 from ipywarmup.importlock.failures import (
     heal,
     is_transient,
@@ -135,12 +136,9 @@ def _without_importing(exception: BaseException) -> TracebackType | None:
     """Return the traceback without our frame and importlib's, as `import` shows it."""
     traceback = exception.__traceback__
     while traceback is not None:
-        filename = traceback.tb_frame.f_code.co_filename
-        machinery = filename.startswith("<frozen importlib") or filename in (
-            __file__,
-            importlib.__file__,
-        )
-        if not machinery:
+        code = traceback.tb_frame.f_code
+        ours = code.co_filename in (__file__, importlib.__file__)
+        if not (ours or is_machinery(code)):
             break
         traceback = traceback.tb_next
     return traceback

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_magic, magics_class
 from traitlets import Bool, Float, Int, observe
 
-from ipywarmup.importlock.hooks import hooks, unsupported
+from ipywarmup.importlock.bootstrap import unsupported
+from ipywarmup.importlock.hooks import hooks
 from ipywarmup.manager import get_manager
 from ipywarmup.pool import WarmupPool, default_lanes
 

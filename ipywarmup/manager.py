@@ -15,7 +15,8 @@ from ipywarmup import log
 from ipywarmup.canary import Canary, CanaryStatus
 from ipywarmup.forks import in_child
 from ipywarmup.importing import Outcome, import_module, import_on_worker
-from ipywarmup.importlock.hooks import hooks, unsupported
+from ipywarmup.importlock.bootstrap import unsupported
+from ipywarmup.importlock.hooks import hooks
 from ipywarmup.names import check_names
 from ipywarmup.pool import WarmupPool
 from ipywarmup.run import Notice, Record, Run, Status, call
@@ -424,7 +425,7 @@ class WarmupManager:
                 continue
             canary = Canary(len(self._canaries) + 1, name, submitted_at)
             self._canaries.append(canary)
-            hooks.borrow()
+            hooks.borrow(self)
             run.ids[name] = run.pending[name] = canary.canary_id
             ids.append(canary.canary_id)
         if starts:
@@ -549,7 +550,7 @@ class WarmupManager:
         self._canaries[canary.canary_id - 1] = canary
         run = notice.run
         del run.pending[canary.module]
-        hooks.give_back()
+        hooks.give_back(self)
         run.unlogged.add(canary.module)
         notice.records.append(canary)
 

@@ -6,50 +6,67 @@ import sys
 from importlib.machinery import ExtensionFileLoader
 from typing import NamedTuple
 
+from ipywarmup.importlock.bootstrap import is_machinery
+
 
 class MainThreadModules(NamedTuple):
     """
-    Modules that must first be imported on the main thread.
+    Packages that must first be imported on the main thread.
 
     Parameters
     ----------
     platform : str
         Where that is so, as `sys.platform` names it.
     first : str
-        The module that has to come first.
+        The module that is the trouble: once it is imported, all is well.
     packages : frozenset of str
         The packages that import it.
     reason : str
         What happens otherwise.
-    source : str
-        Who says so, and of which versions.
+    versions : str
+        Of what this has been seen.
+    sources : tuple of str
+        Who says so.
     """
 
     platform: str
     first: str
     packages: frozenset[str]
     reason: str
-    source: str
+    versions: str
+    sources: tuple[str, ...]
 
+
+_OPENBLAS = (
+    "OpenBLAS starts threads while Windows loads it, and may hang so if other threads"
+    " run"
+)
 
 MAIN_THREAD_MODULES = (
     MainThreadModules(
         platform="win32",
         first="numpy",
-        packages=frozenset(
-            {
-                "matplotlib",
-                "numpy",
-                "pandas",
-                "scipy",
-                "seaborn",
-                "sklearn",
-                "statsmodels",
-                "torch",
-            }
+        packages=frozenset({"matplotlib", "numpy", "pandas", "torch"}),
+        reason=_OPENBLAS,
+        versions="numpy 1.26 to 2.4, Python 3.10 to 3.13, Windows 11",
+        sources=(
+            "https://github.com/numpy/numpy/issues/24290",
+            "https://github.com/jgravelle/jdocmunch-mcp/issues/118",
+            "https://github.com/modelcontextprotocol/python-sdk/issues/2832",
+            "https://github.com/scooter-lacroix/sandbox-mcp/issues/3",
         ),
-        reason="numpy may hang when a worker thread is the first to import it",
-        source="three reports of 2026, numpy 2 on Windows",
+    ),
+    # It brings an OpenBLAS of its own.
+    MainThreadModules(
+        platform="win32",
+        first="scipy.linalg",
+        packages=frozenset({"scipy", "seaborn", "sklearn", "statsmodels"}),
+        reason=_OPENBLAS,
+        versions="scipy 1.17, Python 3.13, Windows 11",
+        sources=(
+            "https://github.com/modelcontextprotocol/python-sdk/issues/2832",
+            "https://github.com/cdeust/Cortex/issues/92",
+        ),
     ),
 )
 
@@ -71,7 +88,11 @@ def refusal(module: str) -> ImportError | None:
             and package in entry.packages
             and entry.first not in sys.modules
         ):
-            return ImportError(f"{entry.reason} on this platform", name=module)
+            return ImportError(
+                f"not imported on a worker: {entry.reason}; import {entry.first} in a"
+                " cell first",
+                name=entry.first,
+            )
     return None
 
 
@@ -94,9 +115,7 @@ def is_transient(error: BaseException) -> bool:
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
-    return traceback is not None and traceback.tb_frame.f_code.co_filename.startswith(
-        "<frozen importlib"
-    )
+    return traceback is not None and is_machinery(traceback.tb_frame.f_code)
 
 
 def heal(module: str, error: BaseException) -> None:

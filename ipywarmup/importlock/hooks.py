@@ -1,15 +1,10 @@
 """
 Package locks in front of importlib, while a warmup runs.
 
-Everything that importlib does to a module (`import`, `importlib.import_module`,
-`reload`) happens under a lock that it gets from its `_get_module_lock`, by that name,
-at each use; a module that is complete is looked up without any. While a
-warmup runs, that function gives out locks that take the package's lock first. No
-frame is added to any traceback so, as a function around `_find_and_load` would.
-
-This file holds all that the package knows of importlib's private life; it was checked
-on CPython 3.11.7, 3.12.1 and 3.13.0. Without it, `unsupported` says why, and imports
-run on the thread that asks for them.
+Everything that importlib does to a module that is not complete happens under a lock
+that it gets from one function. While a warmup runs, that function gives out locks that
+take the package's lock first. No frame is added to any traceback so, as a function
+around the import would.
 """
 
 from __future__ import annotations
@@ -17,18 +12,16 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import importlib
 import logging
 import os
 import sys
 import threading
 import time
-from importlib.machinery import SourceFileLoader, SourcelessFileLoader
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ipywarmup.importlock import filters, partial
+from ipywarmup.importlock import bootstrap, filters, partial
 from ipywarmup.importlock.locks import PackageLocks
-from ipywarmup.importlock.stacks import is_loading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,51 +29,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("ipywarmup")
 
-_bootstrap: Any = importlib._bootstrap
-_IMPORTING = (_bootstrap._find_and_load.__code__.co_filename, __file__)
-"""Where the code is that is on the stack of every thread that imports."""
-
-_LOOK_UP = _bootstrap._lock_unlock_module.__code__
-"""What an import statement calls that has found a half-built module."""
+_IMPORTING = (bootstrap.FILE, __file__)
+"""Where the code is that is on the stack of every thread that imports, or waits."""
 
 _MOMENT = 0.001
 """Seconds between two looks of a fork at where the imports are."""
 
-_SOURCE_LOADERS = (SourceFileLoader, SourcelessFileLoader)
-"""Those that let importlib create the module."""
-
 STANDARD_LIBRARY = "the standard library"
 """Counts as one package."""
-
-
-@functools.cache
-def unsupported() -> str | None:
-    """
-    Return what this Python lacks for safe imports on several threads.
-
-    Returns
-    -------
-    str or None
-        None if it lacks nothing.
-    """
-    for name, attributes in (
-        ("_get_module_lock", ()),
-        ("_init_module_attrs", ()),
-        ("module_from_spec", ()),
-        ("_ImportLockContext", ("__enter__", "__exit__")),
-        ("_module_locks", ()),
-        ("_blocking_on", ("clear",)),
-        ("_DeadlockError", ()),
-        ("_ModuleLock", ("acquire", "release")),
-        ("_ModuleLockManager", ("__enter__", "__exit__")),
-    ):
-        found = getattr(_bootstrap, name, None)
-        if found is None or not all(hasattr(found, method) for method in attributes):
-            return f"importlib of this Python has no {name}"
-    users = (_bootstrap._ModuleLockManager.__enter__, _bootstrap._lock_unlock_module)
-    if not all("_get_module_lock" in user.__code__.co_names for user in users):
-        return "importlib of this Python locks modules in a way of its own"
-    return None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -95,8 +51,14 @@ def _is_complete(package: str) -> bool:
     if package == STANDARD_LIBRARY:
         return True
     module = sys.modules.get(package)
-    spec = getattr(module, "__spec__", None)
-    return module is not None and not getattr(spec, "_initializing", False)
+    return module is not None and not bootstrap.is_initializing(module)
+
+
+class _Originals(NamedTuple):
+    """What the hooks stand in for."""
+
+    importlib: bootstrap.Functions
+    start: Any
 
 
 # Guarantees
@@ -106,7 +68,8 @@ def _is_complete(package: str) -> bool:
 # - Imports under way when the hooks go in are waited for, too.
 # - An import statement that waited for a module gets what became of it: the failure,
 #   or what has replaced it in `sys.modules`.
-# - Without a borrower and without an import under way, importlib is as it was found.
+# - Without a borrower and without an import under way, importlib is as it was found,
+#   once a borrower has given back; after one who is gone without, at the next import.
 # - In a forked child nothing is held by threads that are not there, and what they had
 #   half imported is imported anew; until all of that has been, the hooks stay in. A
 #   fork waits until no other thread is in the middle of an extension module.
@@ -134,8 +97,9 @@ class ImportHooks:
             report=logger.info,
         )
         self._mutex = threading.RLock()
-        self._borrowers = 0
-        self._originals: tuple[Any, Any, Any, Any] | None = None
+        # How often each has borrowed; who is gone has given all back.
+        self._borrowers = weakref.WeakKeyDictionary[object, int]()
+        self._originals: _Originals | None = None
         # By package: the module locks that were held when the hooks went in.
         self._foreign: dict[str, list[Any]] = {}
         self._workers: set[int] = set()
@@ -151,17 +115,23 @@ class ImportHooks:
         """Whether importlib uses our locks at this moment."""
         return self._originals is not None
 
-    def borrow(self) -> None:
-        """Put the hooks in, unless they are in."""
+    def borrow(self, owner: object | None = None) -> None:
+        """Put the hooks in, unless they are in, for the calling thread or an object."""
+        if owner is None:
+            owner = threading.current_thread()
         with self._mutex:
-            self._borrowers += 1
-            if not self.installed and unsupported() is None:
+            self._borrowers[owner] = self._borrowers.get(owner, 0) + 1
+            if not self.installed and bootstrap.unsupported() is None:
                 self._install()
 
-    def give_back(self) -> None:
+    def give_back(self, owner: object | None = None) -> None:
         """Take the hooks out if nobody else has borrowed them or imports."""
+        if owner is None:
+            owner = threading.current_thread()
         with self._mutex:
-            self._borrowers -= 1
+            times = self._borrowers.pop(owner, 1) - 1
+            if times:
+                self._borrowers[owner] = times
         self._remove_if_idle()
 
     @contextlib.contextmanager
@@ -183,11 +153,8 @@ class ImportHooks:
         with self._mutex:
             if self._originals is None:
                 return
-            get_module_lock, init_module_attrs, create_module, start = self._originals
-            _bootstrap._get_module_lock = get_module_lock
-            _bootstrap._init_module_attrs = init_module_attrs
-            _bootstrap.module_from_spec = create_module
-            threading.Thread.start = start  # type: ignore[method-assign]
+            self._originals.importlib.put()
+            threading.Thread.start = self._originals.start  # type: ignore[method-assign]
             self._originals = None
             self._foreign.clear()
             self._unfinished.clear()
@@ -273,7 +240,7 @@ class ImportHooks:
                 return False
             try:
                 module_lock.acquire()
-            except _bootstrap._DeadlockError:
+            except bootstrap.deadlocks():
                 return False
             return True
 
@@ -294,13 +261,8 @@ class ImportHooks:
         return complete
 
     def _install(self) -> None:
-        originals = (
-            _bootstrap._get_module_lock,
-            _bootstrap._init_module_attrs,
-            _bootstrap.module_from_spec,
-            threading.Thread.start,
-        )
-        get_module_lock, init_module_attrs, create_module, start = originals
+        originals = _Originals(bootstrap.Functions.now(), threading.Thread.start)
+        get_module_lock, init_module_attrs, create_module = originals.importlib
 
         def get_guarded_lock(name: str) -> _GuardedLock:
             return _GuardedLock(self, name, get_module_lock(name))
@@ -318,38 +280,34 @@ class ImportHooks:
 
         def module_from_spec(spec: Any) -> ModuleType:  # noqa: ANN401
             unfinished = self._unfinished.pop(spec.name, None)
-            if unfinished is None or type(spec.loader) not in _SOURCE_LOADERS:
+            if unfinished is None or not bootstrap.creates_by_importlib(spec):
                 new: ModuleType = create_module(spec)
                 return new
             _empty(unfinished, spec.name)
             return init_and_mark(spec, unfinished)
 
-        @functools.wraps(start)
+        @functools.wraps(originals.start)
         def start_and_tell(thread: threading.Thread) -> None:
-            start(thread)
+            originals.start(thread)
             if thread.ident is not None:
                 self.locks.started(thread.ident)
 
         _register_process_hooks(self)
         partial.wait_with(self.wait_for, self.may_wait)
         filters.install()
-        _bootstrap._get_module_lock = get_guarded_lock
-        _bootstrap._init_module_attrs = init_and_mark
-        _bootstrap.module_from_spec = module_from_spec
+        bootstrap.Functions(get_guarded_lock, init_and_mark, module_from_spec).put()
         threading.Thread.start = start_and_tell  # type: ignore[assignment,method-assign]
         self._originals = originals
         self._note_imports_under_way()
 
     def _note_imports_under_way(self) -> None:
         """Remember what began without the package locks, to wait for it."""
-        for name, reference in list(_bootstrap._module_locks.items()):
-            module_lock = reference()
-            if module_lock is not None and module_lock.owner is not None:
-                package = package_of(name)
-                self._foreign.setdefault(package, []).append(module_lock)
-                module = sys.modules.get(name)
-                if module is not None:
-                    partial.mark(package, module)
+        for name, module_lock in bootstrap.held_locks():
+            package = package_of(name)
+            self._foreign.setdefault(package, []).append(module_lock)
+            module = sys.modules.get(name)
+            if module is not None:
+                partial.mark(package, module)
 
     def _on_free(self) -> None:
         partial.unmark(self._is_busy)
@@ -367,7 +325,7 @@ class ImportHooks:
 
     def _pulse(self, thread: int) -> object | None:
         """Return where a thread is, None if it is not in an import any more."""
-        top: FrameType | None = sys._current_frames().get(thread)
+        top: FrameType | None = sys._current_frames().get(thread)  # noqa: SLF001
         if top is None:
             return None
         frame: FrameType | None = top
@@ -383,12 +341,12 @@ class ImportHooks:
         if threading.get_ident() in self._workers:
             threading.Event().wait()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """Let nobody wait for an import that will never end."""
         self._leaving = True
         self.locks.open()
 
-    def _before_fork(self) -> None:
+    def before_fork(self) -> None:
         """Fork where no import is at a point that a child could not go back to."""
         me = threading.get_ident()
         seen: object = None
@@ -396,13 +354,12 @@ class ImportHooks:
         while True:
             stack = contextlib.ExitStack()
             stack.enter_context(self.locks.frozen())
-            # Whoever has it keeps other threads from beginning an import.
-            stack.enter_context(_bootstrap._ImportLockContext())
+            stack.enter_context(bootstrap.beginning_no_import())
             loading = {
                 thread: (id(frame), frame.f_lasti)
-                for thread, frame in sys._current_frames().items()
+                for thread, frame in sys._current_frames().items()  # noqa: SLF001
                 if thread != me
-                and is_loading(frame)
+                and bootstrap.is_loading(frame)
                 and not self.locks.is_waiting(thread)
             }
             now = time.monotonic()
@@ -415,35 +372,23 @@ class ImportHooks:
             stack.close()
             time.sleep(_MOMENT)
 
-    def _after_fork_in_parent(self) -> None:
+    def after_fork_in_parent(self) -> None:
         """Let the other threads go on."""
         thaw, self._thaw = self._thaw, lambda: None
         thaw()
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         """Forget the threads that are not in this process, and their imports."""
         me = threading.get_ident()
         self._mutex = threading.RLock()
         self._thaw = lambda: None
-        # The lock of `_before_fork`, which the interpreter has made anew, but not free.
-        if _bootstrap._imp.lock_held():
-            _bootstrap._imp.release_lock()
         self.locks.forget_others()
-        unfinished: dict[str, ModuleType] = {}
-        for name, reference in list(_bootstrap._module_locks.items()):
-            module_lock = reference()
-            if module_lock is None or module_lock.owner in {None, me}:
-                continue
-            # Whoever imports it next gets a new lock.
-            _bootstrap._module_locks.pop(name, None)
-            module = sys.modules.get(name)
-            if getattr(getattr(module, "__spec__", None), "_initializing", False):
-                unfinished[name] = sys.modules.pop(name)
-        # The calling thread runs, so it is none of those that are blocked.
-        _bootstrap._blocking_on.clear()
+        unfinished = bootstrap.forget_threads(me)
         self._foreign.clear()
         self._workers &= {me}
-        self._borrowers = len(self._workers)
+        self._borrowers.clear()
+        if self._workers:
+            self._borrowers[threading.current_thread()] = 1
         if self.installed:
             self._unfinished = unfinished
         self._remove_if_idle()
@@ -470,16 +415,17 @@ class _GuardedLock:
 
     def acquire(self) -> bool:
         name = self._name
-        caller = sys._getframe(1).f_code
+        package = package_of(name)
+        looks_up = bootstrap.is_look_up(sys._getframe(1))  # noqa: SLF001
         looked_up: list[ModuleType] = []
-        if caller is _LOOK_UP and not self._hooks.locks.is_inside(package_of(name)):
-            looked_up = partial.half_built(package_of(name), name)
+        if looks_up and not self._hooks.locks.is_inside(package):
+            looked_up = partial.half_built(package, name)
         self._taken = self._hooks.acquire(name, self._module_lock)
         if looked_up and self._taken:
             # The statement binds what it found before it waited, come what may.
             try:
                 if name not in sys.modules:
-                    _bootstrap._find_and_load(name, _bootstrap._gcd_import)
+                    bootstrap.import_anew(name)
             except BaseException:
                 self.release()
                 raise
@@ -495,19 +441,19 @@ class _GuardedLock:
 
 # What it imports anew reads in a traceback as what importlib itself imports.
 _GuardedLock.acquire.__code__ = _GuardedLock.acquire.__code__.replace(
-    co_filename=_IMPORTING[0]
+    co_filename=bootstrap.FILE
 )
 
 
 @functools.cache
 def _register_process_hooks(hooks: ImportHooks) -> None:
     """Hear of exits and forks, which nobody can stop to listen to later."""
-    atexit.register(hooks._leave)
+    atexit.register(hooks.leave)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
-            before=hooks._before_fork,
-            after_in_parent=hooks._after_fork_in_parent,
-            after_in_child=hooks._after_fork,
+            before=hooks.before_fork,
+            after_in_parent=hooks.after_fork_in_parent,
+            after_in_child=hooks.after_fork,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 import threading
 from types import SimpleNamespace
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ipywarmup.importlock import hooks as hooks_module
-from ipywarmup.importlock.hooks import hooks, unsupported
+from ipywarmup.importlock import bootstrap as bootstrap_module
+from ipywarmup.importlock.bootstrap import unsupported
+from ipywarmup.importlock.hooks import hooks
 from ipywarmup.manager import WarmupManager
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def unsupporting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     without = dict(vars(importlib._bootstrap))
     del without["_blocking_on"]
     with monkeypatch.context() as patch:
-        patch.setattr(hooks_module, "_bootstrap", SimpleNamespace(**without))
+        patch.setattr(bootstrap_module, "_bootstrap", SimpleNamespace(**without))
         unsupported.cache_clear()
         yield
     unsupported.cache_clear()
@@ -53,12 +55,24 @@ def test_without_the_functions_imports_stay_where_they_are(
     assert manager.status()["failed"] == ["unhooked_missing"]
 
 
+def test_an_importlib_without_any_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where importlib has nothing of that kind, the package can be imported still."""
+    spec = importlib.util.spec_from_file_location("bare", bootstrap_module.__file__)
+    assert spec is not None
+    assert spec.loader is not None
+    bare = importlib.util.module_from_spec(spec)
+    with monkeypatch.context() as patch:
+        patch.delattr(importlib, "_bootstrap")
+        spec.loader.exec_module(bare)
+        assert bare.unsupported() == "importlib of this Python has no _get_module_lock"
+
+
 def test_another_way_of_locking_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Functions of the right names that do not use each other are not enough."""
     bootstrap = SimpleNamespace(**vars(importlib._bootstrap))
     bootstrap._lock_unlock_module = lambda name: name
     with monkeypatch.context() as patch:
-        patch.setattr(hooks_module, "_bootstrap", bootstrap)
+        patch.setattr(bootstrap_module, "_bootstrap", bootstrap)
         unsupported.cache_clear()
         assert (
             unsupported()

@@ -1,0 +1,215 @@
+"""
+All that the package knows of importlib's private life.
+
+Whatever importlib does to a module that is not complete (`import`,
+`importlib.import_module`, `reload`), it does under a lock that it gets from its
+`_get_module_lock`, by that name, at each use; a module that is complete is looked up
+without any. A module is given its attributes by `_init_module_attrs`, right before its
+body runs, and made by `module_from_spec`. Checked on CPython 3.11.7, 3.12.1 and
+3.13.0; `unsupported` tells where it is not so.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from importlib.machinery import (
+    ExtensionFileLoader,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from types import CodeType, FrameType, ModuleType
+
+_bootstrap: Any = getattr(importlib, "_bootstrap", None)
+
+_MACHINERY = "<frozen importlib"
+FILE = f"{_MACHINERY}._bootstrap>"
+"""Where the code is that is on the stack of every thread that imports."""
+
+import_anew: Any = getattr(_bootstrap, "_gcd_import", None)
+"""Imports a module as an import statement does, and is no frame of ours."""
+
+_BODY = "_call_with_frames_removed"
+"""What importlib runs the code of a module with."""
+
+# On another implementation these may be of another kind.
+_EXTENSION_CODE = tuple(
+    getattr(function, "__code__", None)
+    for function in (ExtensionFileLoader.create_module, ExtensionFileLoader.exec_module)
+)
+
+# What the package uses, and what of that.
+_USED = {
+    "_get_module_lock": (),
+    "_init_module_attrs": (),
+    "module_from_spec": (),
+    "_find_and_load": ("__code__",),
+    "_gcd_import": (),
+    "_lock_unlock_module": ("__code__",),
+    "_call_with_frames_removed": (),
+    "_ImportLockContext": ("__enter__", "__exit__"),
+    "_module_locks": ("items", "pop"),
+    "_blocking_on": ("clear",),
+    "_DeadlockError": (),
+    "_ModuleLock": ("acquire", "release"),
+    "_ModuleLockManager": ("__enter__", "__exit__"),
+    "_imp": ("lock_held", "release_lock"),
+}
+
+
+@functools.cache
+def unsupported() -> str | None:
+    """
+    Return what this Python lacks for safe imports on several threads.
+
+    Returns
+    -------
+    str or None
+        None if it lacks nothing.
+    """
+    for name, attributes in _USED.items():
+        found = getattr(_bootstrap, name, None)
+        if found is None or not all(hasattr(found, method) for method in attributes):
+            return f"importlib of this Python has no {name}"
+    users = (_bootstrap._ModuleLockManager.__enter__, _bootstrap._lock_unlock_module)
+    if not all("_get_module_lock" in user.__code__.co_names for user in users):
+        return "importlib of this Python locks modules in a way of its own"
+    if _bootstrap._find_and_load.__code__.co_filename != FILE:
+        return "importlib of this Python has its code elsewhere"
+    return None
+
+
+class Functions(NamedTuple):
+    """
+    Those of importlib that others can stand in for.
+
+    Parameters
+    ----------
+    get_module_lock : callable
+        ``get_module_lock(name)``: an object with `acquire` and `release`.
+    init_module_attrs : callable
+        ``init_module_attrs(spec, module, *, override=False)``: the module.
+    module_from_spec : callable
+        ``module_from_spec(spec)``: a new module with its attributes.
+    """
+
+    get_module_lock: Callable[[str], Any]
+    init_module_attrs: Callable[..., ModuleType]
+    module_from_spec: Callable[[Any], ModuleType]
+
+    @classmethod
+    def now(cls) -> Functions:
+        """Return those that importlib uses at this moment."""
+        return cls(
+            _bootstrap._get_module_lock,
+            _bootstrap._init_module_attrs,
+            _bootstrap.module_from_spec,
+        )
+
+    def put(self) -> None:
+        """Have importlib use these."""
+        _bootstrap._get_module_lock = self.get_module_lock
+        _bootstrap._init_module_attrs = self.init_module_attrs
+        _bootstrap.module_from_spec = self.module_from_spec
+
+
+def deadlocks() -> type[Exception]:
+    """Return what the lock of a module raises whose owner waits for the caller."""
+    error: type[Exception] = _bootstrap._DeadlockError
+    return error
+
+
+def is_look_up(frame: FrameType) -> bool:
+    """Whether a frame is that of an import statement which has found a module."""
+    return frame.f_code is _bootstrap._lock_unlock_module.__code__
+
+
+def held_locks() -> list[tuple[str, Any]]:
+    """Return the locks of modules that some thread has acquired, by name."""
+    held = []
+    for name, reference in list(_bootstrap._module_locks.items()):
+        module_lock = reference()
+        if module_lock is not None and module_lock.owner is not None:
+            held.append((name, module_lock))
+    return held
+
+
+def creates_by_importlib(spec: Any) -> bool:  # noqa: ANN401
+    """Whether the loader of a module lets importlib create it."""
+    return type(spec.loader) in {SourceFileLoader, SourcelessFileLoader}
+
+
+def is_initializing(module: object) -> bool:
+    """Whether the body of a module has not ended yet."""
+    spec = getattr(module, "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
+
+
+def beginning_no_import() -> AbstractContextManager[None]:
+    """Keep other threads from beginning an import during a block."""
+    lock: AbstractContextManager[None] = _bootstrap._ImportLockContext()
+    return lock
+
+
+def forget_threads(me: int) -> dict[str, ModuleType]:
+    """
+    Free what other threads held, which are not there after a fork.
+
+    Parameters
+    ----------
+    me : int
+        The thread that is there.
+
+    Returns
+    -------
+    dict of str to types.ModuleType
+        The modules that they had half imported, no longer in `sys.modules`.
+    """
+    # The lock of `beginning_no_import`: made anew by the interpreter, but not free.
+    if _bootstrap._imp.lock_held():
+        _bootstrap._imp.release_lock()
+    unfinished: dict[str, ModuleType] = {}
+    for name, module_lock in held_locks():
+        if module_lock.owner == me:
+            continue
+        # Whoever imports it next gets a new lock.
+        _bootstrap._module_locks.pop(name, None)
+        if is_initializing(sys.modules.get(name)):
+            unfinished[name] = sys.modules.pop(name)
+    # The calling thread runs, so it is none of those that are blocked.
+    _bootstrap._blocking_on.clear()
+    return unfinished
+
+
+def is_machinery(code: CodeType) -> bool:
+    """Whether code is importlib's own."""
+    return code.co_filename.startswith(_MACHINERY)
+
+
+def is_loading(frame: FrameType | None) -> bool:
+    """
+    Whether a thread is at a point where its import cannot be begun anew elsewhere.
+
+    That is in the middle of an extension module, which may refuse to be loaded twice,
+    or of finding a module, which may turn out to be one.
+
+    Parameters
+    ----------
+    frame : types.FrameType or None
+        Where the thread is.
+    """
+    within_body = None
+    while frame is not None:
+        code = frame.f_code
+        if code in _EXTENSION_CODE:
+            return True
+        if within_body is None and is_machinery(code):
+            within_body = code.co_name == _BODY
+        frame = frame.f_back
+    return within_body is False
