@@ -1,29 +1,33 @@
-"""What the tests of the import locks share: programs, and threads that obey."""
+"""What the tests of the import locks share: programs, packages, threads that obey."""
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import json
-import queue
 import re
 import subprocess
 import sys
 import textwrap
 import threading
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import pytest
 
-from ipywarmup.importlock import locks as locks_module
-from ipywarmup.importlock.locks import PackageLocks
+from ipywarmup.importlock.hooks import hooks
+from tests.importlock.crew import Crew, Steered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    InPlace: TypeAlias = Callable[[], tuple[object, ...]]
+    Write: TypeAlias = Callable[..., str]
+
 # A bound on failure; a program that is stuck ends by itself and shows where.
 TIMEOUT = 30.0
 TRIAL = Path(__file__).with_name("trial.py")
+_numbers = itertools.count()
 
 
 class Report(NamedTuple):
@@ -83,158 +87,119 @@ def run_trial(tmp_path: Path) -> Callable[..., Report]:
     return run
 
 
-class _Condition(threading.Condition):
-    """Tells a crew which threads are asleep."""
-
-    def __init__(self, crew: Crew) -> None:
-        super().__init__(threading.RLock())
-        self._crew = crew
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self._crew.falls_asleep()
-        return super().wait(timeout)
-
-    def notify_all(self) -> None:
-        self._crew.wake()
-        super().notify_all()
-
-
-class Crew:
+@pytest.fixture
+def compare(run_trial: Callable[..., Report]) -> Callable[..., tuple[Report, Report]]:
     """
-    Threads that do what they are told, one call after the other.
+    Return a function that runs a program naively and guarded, side by side.
 
-    `do` returns once nobody runs: each thread has done its call, or is asleep in it.
+    It checks that the guarded one comes to what the program comes to without a warmup.
     """
 
-    def __init__(self, locks: PackageLocks) -> None:
-        self._condition = _Condition(self)
-        locks._condition = self._condition
-        self._calls: dict[str, queue.SimpleQueue[Callable[[], object] | None]] = {}
-        self._threads: dict[str, threading.Thread] = {}
-        self._board = threading.Condition()
-        self._running: set[int] = set()
-        self._asleep: set[int] = set()
-        self._slept: set[int] = set()
-        self.waits = 0
-        self.results: dict[str, Any] = {}
-
-    def do(self, name: str, function: Callable[..., object], *arguments: object) -> Any:  # noqa: ANN401
-        """Have a thread call something; return what it returned, None if it sleeps."""
-        ident = self.ident(name)
-        assert ident not in self._asleep, f"{name} is asleep"
-        self.results[name] = None
-        with self._board:
-            self._running.add(ident)
-            self._slept.discard(ident)
-        self._calls[name].put(lambda: function(*arguments))
-        self.settle()
-        return self.results[name]
-
-    def settle(self) -> None:
-        """Wait until nobody runs."""
-        with self._board:
-            assert self._board.wait_for(lambda: not self._running, TIMEOUT)
-
-    def ident(self, name: str) -> int:
-        """Return the identity of a thread, which is started if it is new."""
-        if name not in self._threads:
-            self._calls[name] = queue.SimpleQueue()
-            thread = threading.Thread(target=self._work, args=(name,), daemon=True)
-            self._threads[name] = thread
-            thread.start()
-        ident = self._threads[name].ident
-        assert ident is not None
-        return ident
-
-    def sleeps(self, name: str) -> bool:
-        """Whether a thread is asleep in its call."""
-        return self.ident(name) in self._asleep
-
-    def look(self) -> None:
-        """Have everybody who is asleep look around, as each does now and then."""
-        with self._condition:
-            self._condition.notify_all()
-        self.settle()
-
-    def falls_asleep(self) -> None:
-        """Note that the calling thread is about to sleep."""
-        me = threading.get_ident()
-        if me not in {thread.ident for thread in self._threads.values()}:
-            return
-        with self._board:
-            self.waits += me not in self._slept
-            self._slept.add(me)
-            self._asleep.add(me)
-            self._running.discard(me)
-            self._board.notify_all()
-
-    def wake(self) -> None:
-        """Note that all who are asleep are about to go on."""
-        with self._board:
-            self._running |= self._asleep
-            self._asleep.clear()
-
-    def close(self) -> None:
-        """End all threads."""
-        asleep = [name for name in self._threads if self.sleeps(name)]
-        assert not asleep, f"{asleep} sleep for ever"
-        for calls in self._calls.values():
-            calls.put(None)
-        for thread in self._threads.values():
-            thread.join(TIMEOUT)
-            assert not thread.is_alive()
-
-    def _work(self, name: str) -> None:
-        while (call := self._calls[name].get()) is not None:
-            try:
-                self.results[name] = call()
-            except BaseException as error:
-                self.results[name] = error
-            with self._board:
-                self._running.discard(threading.get_ident())
-                self._board.notify_all()
-
-
-class Steered:
-    """Locks whose clock, pulses and reports are the test's own."""
-
-    def __init__(
-        self, monkeypatch: pytest.MonkeyPatch, *, apart: tuple[str, ...] = ("S",)
-    ) -> None:
-        self.now = 0.0
-        self.pulses: dict[str, object | None] = {}
-        self.reports: list[str] = []
-        self.locks = PackageLocks(
-            apart=apart,
-            patience=100.0,
-            pulse=self._pulse,
-            report=self.reports.append,
+    def run(
+        files: dict[str, str], *, warm: list[str], main: str
+    ) -> tuple[Report, Report]:
+        plain, naive, guarded = (
+            run_trial(kind, files, warm=warm, main=main)
+            for kind in ("plain", "naive", "guarded")
         )
-        self.crew = Crew(self.locks)
-        clock = SimpleNamespace(monotonic=lambda: self.now)
-        monkeypatch.setattr(locks_module, "time", clock)
+        assert plain.errors == []
+        assert guarded.main is None
+        assert guarded.result == plain.result
+        return naive, guarded
 
-    def acquire(self, name: str, package: str) -> bool | None:
-        """Have a thread acquire; None if it sleeps, else whether it is alone."""
-        alone = self.crew.do(name, self.locks.acquire, package)
-        assert (alone is None) == self.crew.sleeps(name)
-        assert alone in {None, True, False}
-        return None if alone is None else bool(alone)
+    return run
 
-    def release(self, name: str, package: str) -> None:
-        """Have a thread release."""
-        self.crew.do(name, self.locks.release, package)
 
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass, and everybody look."""
-        self.now += seconds
-        self.crew.look()
+@pytest.fixture
+def agree(run_trial: Callable[..., Report]) -> Callable[..., Report]:
+    """
+    Return a function that runs a program without and with a warmup.
 
-    def _pulse(self, ident: int) -> object | None:
-        for name, pulse in self.pulses.items():
-            if self.crew.ident(name) == ident:
-                return pulse
-        return 0
+    It checks that the two come to the same, that each module has its record, and that
+    no circle, no lack of progress and no retry was needed.
+    """
+
+    def run(
+        files: dict[str, str], *, warm: list[str], main: str, opened: int = 0
+    ) -> Report:
+        plain, guarded = (
+            run_trial(kind, files, warm=warm, main=main)
+            for kind in ("plain", "guarded")
+        )
+        assert guarded.main == plain.main
+        assert guarded.traceback == plain.traceback
+        assert guarded.result == plain.result
+        assert guarded.stderr == plain.stderr
+        assert set(guarded.records) >= set(warm)
+        assert {record["status"] for record in guarded.records.values()} <= {
+            "completed",
+            "failed",
+        }
+        assert guarded.counts["opened"] == opened
+        return guarded
+
+    return run
+
+
+@pytest.fixture
+def in_place() -> Iterator[InPlace]:
+    """
+    Return a function that returns what importlib and threading use at this moment.
+
+    It checks that the test leaves importlib as it found it.
+    """
+
+    def look() -> tuple[object, ...]:
+        bootstrap: Any = importlib._bootstrap
+        return (
+            bootstrap._get_module_lock,
+            bootstrap._init_module_attrs,
+            threading.Thread.start,
+        )
+
+    before = look()
+    yield look
+    assert not hooks.locks
+    assert not hooks.installed
+    assert look() == before
+
+
+@pytest.fixture(scope="session")
+def forget() -> Callable[[str], None]:
+    """Return a function that takes a package out of `sys.modules`."""
+
+    def take_out(name: str) -> None:
+        for module in list(sys.modules):
+            if module.partition(".")[0] == name:
+                del sys.modules[module]
+
+    return take_out
+
+
+@pytest.fixture
+def write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forget: Callable[[str], None]
+) -> Iterator[Write]:
+    """Return a function that writes the files of a package, and returns its name."""
+    monkeypatch.syspath_prepend(tmp_path)
+    names: list[str] = []
+
+    def make(source: str | None = "", **others: str) -> str:
+        name = f"hooked_{next(_numbers)}"
+        names.append(name)
+        sources = others if source is None else {"__init__": source, **others}
+        for file, text in sources.items():
+            path = tmp_path / name / f"{file}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(
+                textwrap.dedent(text).replace("PACKAGE", name), encoding="utf-8"
+            )
+        importlib.invalidate_caches()
+        return name
+
+    yield make
+    for name in (*names, "hooked_shared"):
+        forget(name)
 
 
 @pytest.fixture

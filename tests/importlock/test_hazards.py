@@ -14,29 +14,6 @@ if TYPE_CHECKING:
     Compare: TypeAlias = Callable[..., tuple[Report, Report]]
 
 
-@pytest.fixture
-def compare(run_trial: Callable[..., Report]) -> Compare:
-    """
-    Return a function that runs a program naively and guarded, side by side.
-
-    It checks that the guarded one comes to what the program comes to without a warmup.
-    """
-
-    def run(
-        files: dict[str, str], *, warm: list[str], main: str
-    ) -> tuple[Report, Report]:
-        plain, naive, guarded = (
-            run_trial(kind, files, warm=warm, main=main)
-            for kind in ("plain", "naive", "guarded")
-        )
-        assert plain.errors == []
-        assert guarded.main is None
-        assert guarded.result == plain.result
-        return naive, guarded
-
-    return run
-
-
 def test_a_package_entered_at_two_points(compare: Compare) -> None:
     """A submodule that its package is about to import does not meet it half-way."""
     naive, guarded = compare(

@@ -3,81 +3,27 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import itertools
 import sys
-import textwrap
 import threading
-import traceback
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ipywarmup.importing import import_module, import_on_worker
+from ipywarmup.importing import import_module
 from ipywarmup.importlock.hooks import hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+    from tests.importlock.conftest import InPlace, Write
 
     Action = Callable[[], object]
-    Write = Callable[..., str]
 
 # A bound on failure only: nothing waits that long in a test that passes.
 TIMEOUT = 10.0
-_numbers = itertools.count()
 
-
-def in_place() -> tuple[object, ...]:
-    """Return what importlib and threading use at this moment."""
-    bootstrap: Any = importlib._bootstrap
-    return (
-        bootstrap._get_module_lock,
-        bootstrap._init_module_attrs,
-        threading.Thread.start,
-    )
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    """Check that each test leaves importlib as it found it."""
-    before = in_place()
-    yield
-    assert not hooks.locks
-    assert not hooks.installed
-    assert in_place() == before
-
-
-def forget(name: str) -> None:
-    """Take a package out of `sys.modules`."""
-    for module in list(sys.modules):
-        if module.partition(".")[0] == name:
-            del sys.modules[module]
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Return a function that writes the files of a package, and returns its name."""
-    monkeypatch.syspath_prepend(tmp_path)
-    names: list[str] = []
-
-    def make(source: str | None = "", **others: str) -> str:
-        name = f"hooked_{next(_numbers)}"
-        names.append(name)
-        sources = others if source is None else {"__init__": source, **others}
-        for file, text in sources.items():
-            path = tmp_path / name / f"{file}.py"
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(
-                textwrap.dedent(text).replace("PACKAGE", name), encoding="utf-8"
-            )
-        importlib.invalidate_caches()
-        return name
-
-    yield make
-    for name in (*names, "hooked_shared"):
-        forget(name)
+pytestmark = pytest.mark.usefixtures("in_place")
 
 
 @pytest.fixture
@@ -138,7 +84,7 @@ def when(
     return callers
 
 
-def test_in_and_out() -> None:
+def test_in_and_out(in_place: InPlace) -> None:
     """The last of several borrowers takes the hooks out, to the very same objects."""
     before = in_place()
     hooks.borrow()
@@ -151,7 +97,9 @@ def test_in_and_out() -> None:
     assert in_place() == before
 
 
-def test_an_import_under_way_keeps_the_hooks_in(blocked: Blocked) -> None:
+def test_an_import_under_way_keeps_the_hooks_in(
+    in_place: InPlace, blocked: Blocked
+) -> None:
     """Without a borrower the hooks go out only once the last import has ended."""
     before = in_place()
     hooks.borrow()
@@ -164,7 +112,7 @@ def test_an_import_under_way_keeps_the_hooks_in(blocked: Blocked) -> None:
 
 
 def test_out_by_force_and_in_again(
-    blocked: Blocked, monkeypatch: pytest.MonkeyPatch
+    in_place: InPlace, blocked: Blocked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After %unload in the middle of an import the next warmup waits for it."""
     before = in_place()
@@ -293,118 +241,3 @@ def test_reload_is_locked(
         thread.join(TIMEOUT)
     assert sys.modules[name] is module
     assert type(module) is ModuleType
-
-
-def test_lazy_modules(write: Write) -> None:
-    """A module of `importlib.util.LazyLoader` is loaded by its first use."""
-    name = write("late = 1")
-    spec = importlib.util.find_spec(name)
-    assert spec is not None
-    assert spec.loader is not None
-    with hooks.borrowed():
-        spec.loader = importlib.util.LazyLoader(spec.loader)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        assert type(module) is not ModuleType
-        assert importlib.import_module(name) is module
-        assert module.late == 1
-    assert type(module) is ModuleType
-
-
-def test_namespace_packages(write: Write) -> None:
-    """A package without an `__init__` is imported, and its modules with it."""
-    name = write(None, part="import PACKAGE\nvalue = 1")
-    with hooks.borrowed():
-        module = importlib.import_module(f"{name}.part")
-    assert module.value == 1
-    assert sys.modules[name].part is module
-    assert type(sys.modules[name]) is ModuleType
-
-
-class BrokenFinder:
-    """Raises for one name."""
-
-    @staticmethod
-    def find_spec(name: str, *_: object) -> None:
-        """Look for a module."""
-        if name == "hooked_unfindable":
-            raise OSError("the finder is broken")
-
-
-FAILING = {
-    "missing": "import hooked_missing",
-    "missing part": "import PACKAGE.missing",
-    "missing parent": "import hooked_missing.part.of_it",
-    "not a package": "import json.missing",
-    "raises": "import PACKAGE.raises",
-    "chain": "import PACKAGE.chain",
-    "syntax error": "import PACKAGE.wrong",
-    "missing attribute": "import PACKAGE.takes",
-    "missing in the cell": "from PACKAGE import nothing",
-    "circle": "import PACKAGE.circle",
-    "finder": "import hooked_unfindable",
-    "gone parent": "import PACKAGE.leaves.part",
-    "dynamic": "import importlib; importlib.import_module('PACKAGE.raises')",
-}
-
-
-@pytest.mark.parametrize(
-    ("kind", "where"),
-    [
-        (kind, where)
-        for kind in FAILING
-        for where in ("main", "thread", "worker")
-        # A worker imports modules only.
-        if (kind, where) != ("missing in the cell", "worker")
-    ],
-)
-def test_tracebacks(
-    kind: str, where: str, write: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A failing import reads as it always did, byte for byte, on any thread."""
-    monkeypatch.setattr(sys, "meta_path", [BrokenFinder, *sys.meta_path])
-    name = write(
-        raises="def fail():\n    raise OSError('no')\nfail()",
-        chain="try:\n    import PACKAGE.raises\nexcept OSError:\n    1 / 0",
-        takes="from PACKAGE import nothing",
-        wrong="def (:",
-        circle="from PACKAGE.circle import nothing",
-        leaves="import sys\ndel sys.modules[__name__]",
-    )
-    statement = FAILING[kind].replace("PACKAGE", name)
-    target = statement.split()[1]
-
-    def fail() -> str:
-        forget(name)
-        if where == "worker":
-            importer = import_on_worker if hooks.installed else import_module
-            outcome = importer(target)
-            error = outcome.exception
-            assert error is not None
-            trace = outcome.traceback
-        else:
-            with pytest.raises(BaseException) as raised:  # noqa: PT011
-                exec(compile(statement, "<cell>", "exec"), {})  # noqa: S102
-            error, trace = raised.value, raised.tb
-            while trace is not None and trace.tb_frame.f_code.co_filename != "<cell>":
-                trace = trace.tb_next
-        return "".join(traceback.format_exception(type(error), error, trace))
-
-    def fail_there() -> str:
-        texts: list[str] = []
-        if where == "main":
-            return fail()
-        thread = threading.Thread(target=lambda: texts.append(fail()))
-        thread.start()
-        thread.join(TIMEOUT)
-        return texts[0]
-
-    expected = fail_there()
-    hooks.borrow()
-    try:
-        found = fail_there()
-    finally:
-        hooks.give_back()
-    assert found == expected
-    assert where == "worker" or "Error: " in found

@@ -14,7 +14,7 @@ from ipywarmup.importlock.locks import Counts, PackageLocks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.importlock.conftest import Crew, Steered
+    from tests.importlock.crew import Crew, Steered
 
 # A bound on failure only: nothing waits that long in a test that passes.
 TIMEOUT = 10.0

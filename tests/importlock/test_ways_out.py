@@ -14,7 +14,7 @@ from ipywarmup.importlock import locks as locks_module
 from ipywarmup.importlock.locks import Counts
 
 if TYPE_CHECKING:
-    from tests.importlock.conftest import Steered
+    from tests.importlock.crew import Steered
 
 # A bound on failure only: nothing waits that long in a test that passes.
 TIMEOUT = 10.0
