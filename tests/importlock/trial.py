@@ -49,6 +49,8 @@ class Signals(types.ModuleType):
         super().__init__("signals")
         self.kind = kind
         self.loaded: set[str] = set()
+        # What the main thread and a module may want both.
+        self.lock = threading.Lock()
         self.originals = patched()
         self.patched = patched
         self._condition = threading.Condition()
@@ -67,6 +69,14 @@ class Signals(types.ModuleType):
             self._condition.wait_for(
                 lambda: self._open or self._told.get(name, 0) >= times
             )
+
+    def hear_blocked(self, module: str) -> None:
+        """Wait until a second thread is blocked on its way into a module."""
+        self.hear()
+        bootstrap: Any = importlib._bootstrap
+        # It has told just before; that it is counted cannot be waited for.
+        while self.kind == "naive" and not bootstrap._module_locks[module]().waiters:
+            pass
 
     def told(self, name: str = PASSED) -> bool:
         """Whether a name has been told."""
