@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 logger = logging.getLogger("ipywarmup")
+
+_LAST_DRAWING = 1.0
+"""Seconds for which an exit waits for a drawing under way."""
 
 
 class Drawing(Protocol):
@@ -27,6 +31,8 @@ class Drawing(Protocol):
 # - Drawings are drawn at most once in `interval` seconds, however often `wake` is
 #   called, and once more after the last `wake`: the final state always shows.
 # - A drawing that raises is logged and dropped; the others go on.
+# - Once the interpreter exits, nothing is drawn: a kernel closes its sockets then, and
+#   a thread that is cut off in the middle of a message takes the process with it.
 # This code assumes
 # - that a drawing reads the state it draws itself, so wakes may be merged.
 
@@ -77,6 +83,7 @@ class Publisher:
                     target=self._run, name="ipywarmup-publisher", daemon=True
                 )
                 self._thread.start()
+                atexit.register(self._stop_at_exit)
         self.wake()
 
     def wake(self, *_: object) -> None:
@@ -113,6 +120,15 @@ class Publisher:
             self._drawings.clear()
             self._thread = None
             self._condition.notify_all()
+        atexit.unregister(self._stop_at_exit)
+
+    def _stop_at_exit(self) -> None:
+        """Draw no more, and let a drawing under way come to its end."""
+        with self._condition:
+            thread, self._thread = self._thread, None
+            self._condition.notify_all()
+        if thread is not None:
+            thread.join(_LAST_DRAWING)
 
     def _forget_thread(self) -> None:
         """Draw nothing of the process forked from."""

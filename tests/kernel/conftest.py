@@ -141,15 +141,51 @@ class Kernel:
             "PYTHONPATH": str(self.modules),
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
+        self._output = folder / "output"
         self.manager = KernelManager(kernel_name="python3")
         self.manager.connection_file = str(folder / "connection.json")
-        self.manager.start_kernel(env=environment, cwd=str(folder))
+        # A kernel that is slow to end is killed after that time.
+        self.manager.shutdown_wait_time = 2 * TIMEOUT
+        with self._output.open("ab") as output:
+            self.manager.start_kernel(
+                extra_arguments=["--log-level=ERROR"],
+                env=environment,
+                cwd=str(folder),
+                stdout=output,
+                stderr=output,
+            )
         self.client: BlockingKernelClient = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=TIMEOUT)
         self.features = self._control("kernel_info_request", {}).get(
             "supported_features", []
         )
+
+    @property
+    def output(self) -> str:
+        """What the process, and those before it, wrote outside of all cells."""
+        return self._output.read_text(encoding="utf-8")
+
+    def shut_down(self) -> int:
+        """Ask the process to end; return its status, negative if it was killed."""
+        process = self._process()
+        self.manager.shutdown_kernel()
+        status: int = process.returncode
+        return status
+
+    def restart(self) -> int:
+        """Have a new process in place of the old one, whose status is returned."""
+        process = self._process()
+        with self._output.open("ab") as output:
+            self.manager.restart_kernel(stdout=output, stderr=output)
+        self.client.wait_for_ready(timeout=TIMEOUT)
+        status: int = process.returncode
+        return status
+
+    def _process(self) -> Any:  # noqa: ANN401 - the manager gives it no type
+        """Return the process, whose status can be had after it is gone."""
+        provisioner: Any = self.manager.provisioner
+        return provisioner.process
 
     def start(self, code: str) -> Cell:
         """Ask for an execution without waiting for it."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import subprocess
+import sys
+import textwrap
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -304,3 +309,49 @@ def test_close_ends_the_thread_and_follow_starts_another(running: Publisher) -> 
     running.follow(second)
     assert second.wait_until_seen("first")
     assert thread not in second.threads
+
+
+def test_an_exit_waits_for_a_drawing_and_lets_no_other_begin() -> None:
+    """Handlers that were there before find the thread at rest, its drawing whole."""
+    script = """
+        import atexit, threading
+        from ipywarmup.panel import publisher as module
+        begun, go_on = threading.Event(), threading.Event()
+        class Slow:
+            drawn = []
+            def draw(self):
+                begun.set()
+                go_on.wait()
+                self.drawn.append("whole")
+                return False
+        # Handlers run last in, first out.
+        atexit.register(lambda: print(Slow.drawn, thread.is_alive()))
+        module._LAST_DRAWING = 10.0
+        publisher = module.Publisher(interval=0.0, tick=0.0)
+        publisher.follow(Slow())
+        thread = publisher._thread
+        begun.wait()
+        atexit.register(go_on.set)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT * 6,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("'whole'] False\n")
+
+
+def test_a_closed_publisher_does_not_live_until_the_exit(sketch: Sketch) -> None:
+    """With its thread go all references to it."""
+    publisher = Publisher()
+    publisher.follow(sketch)
+    thread, alive = publisher._thread, weakref.ref(publisher)
+    assert thread is not None
+    publisher.close()
+    thread.join(TIMEOUT)
+    del publisher
+    gc.collect()
+    assert alive() is None
