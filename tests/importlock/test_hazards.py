@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
@@ -21,10 +22,10 @@ ASKED = {
         " 'circle.part'"
     ),
     "import circle.part; Part = circle.part.Part": (
-        "AttributeError: partially initialized module 'circle' has no attribute 'part'"
+        "AttributeError: partially initialized module 'circle' .*no attribute 'part'"
     ),
     "import importlib; Part = importlib.import_module('circle.part').Part": (
-        "_DeadlockError: deadlock detected by _ModuleLock('circle.part')"
+        "_DeadlockError: deadlock detected by _ModuleLock\\('circle.part'\\)"
     ),
 }
 
@@ -55,8 +56,7 @@ def test_a_package_entered_at_two_points(
             from circle.part import Part as result
         """,
     )
-    assert naive.warm["circle"] is not None
-    assert naive.warm["circle"].startswith(error)
+    assert re.match(error, str(naive.warm["circle"]))
     assert guarded.errors == []
     assert guarded.counts["waits"] == 1
 

@@ -72,15 +72,8 @@ def test_numpy_on_windows(compare: Compare) -> None:
     """What may hang there on a worker thread is left to the main thread."""
     naive, guarded = compare(
         {
-            # The first module of the warmup: this platform is that one.
-            "windows.py": """
-                import sys
-                from ipywarmup.importlock import failures
-                failures.MAIN_THREAD_MODULES = tuple(
-                    entry._replace(platform=sys.platform)
-                    for entry in failures.MAIN_THREAD_MODULES
-                )
-            """,
+            # The first module of the warmup itself.
+            "windows.py": "import signals; signals.be_windows()",
             "numpy/__init__.py": """
                 import threading
                 if threading.current_thread() is not threading.main_thread():

@@ -96,6 +96,18 @@ class Signals(types.ModuleType):
             self._open = True
             self._condition.notify_all()
 
+    @staticmethod
+    def be_windows() -> None:
+        """Refuse here what is refused on Windows."""
+        from ipywarmup.importlock import failures  # noqa: PLC0415
+
+        # The standard library would not survive another `sys.platform`.
+        known: Any = failures
+        known.MAIN_THREAD_MODULES = tuple(
+            entry._replace(platform=sys.platform)
+            for entry in failures.MAIN_THREAD_MODULES
+        )
+
     def once(self, name: str) -> None:
         """Fail, as some extension modules do, if called twice by a module."""
         if name in self.loaded:
