@@ -1,5 +1,5 @@
 """
-What ipywarmup itself costs, in fresh kernels: ``python -m ipywarmup bench``.
+What ipywarmup itself costs, in fresh processes: ``python -m ipywarmup bench``.
 
 Times on a shared machine move from minute to minute, so each round measures all of
 it side by side, and beside a reference: the import of ipywidgets, which the first
@@ -54,6 +54,43 @@ print(MARK + json.dumps({"ipywidgets": 1000 * (time.perf_counter() - start)}))
 """
 
 
+# Run in plain processes: what imports on the main thread cost while the hooks are in,
+# which no worker disturbs here.
+HEAVY = (
+    *("torch", "pandas", "sklearn.ensemble", "matplotlib.pyplot", "pyarrow"),
+    *("polars", "statsmodels.api", "seaborn", "sympy"),
+)
+"""Modules that take long to import; those that are installed are."""
+
+_FOREGROUND = """
+import importlib.util, json, sys, time
+from ipywarmup.importlock.hooks import hooks
+
+heavy = [
+    name for name in HEAVY if importlib.util.find_spec(name.partition(".")[0])
+]
+if GUARDED:
+    hooks.borrow()
+start, used = time.perf_counter(), time.process_time()
+for name in heavy:
+    __import__(name)
+took, used = time.perf_counter() - start, time.process_time() - used
+
+def look_up():
+    start = time.perf_counter()
+    for _ in range(100_000):
+        import json
+    return 10 * (time.perf_counter() - start)
+
+kind = "guarded" if GUARDED else "plain"
+print(MARK + json.dumps({
+    f"{kind} import": 1000 * took,
+    f"{kind} import, processor": 1000 * used,
+    f"{kind} look-up": 1000 * min(look_up() for _ in range(5)),
+}))
+"""
+
+
 class Line(NamedTuple):
     """One measured quantity: its key, its words, its unit."""
 
@@ -71,6 +108,25 @@ LINES = (
     Line("submit 10000", "submit of 10,000 modules, per module", "us"),
     Line("all 100", "100 missing modules until done, per module", "us"),
     Line("all 10000", "10,000 missing modules until done, per module", "us"),
+    Line("plain import", "import of heavy modules in the foreground", "ms"),
+    Line("guarded import", "the same with the import hooks in place", "ms"),
+    Line("plain import, processor", "the first, processor time", "ms"),
+    Line("guarded import, processor", "the second, processor time", "ms"),
+    Line("plain look-up", "`import json` once it is imported", "ns"),
+    Line("guarded look-up", "the same with the import hooks in place", "ns"),
+)
+
+RATIOS = (
+    ("first", "ipywidgets", "first %warmup / import ipywidgets"),
+    ("submit 10000", "submit 100", "submit, per module: 10,000 / 100"),
+    ("all 10000", "all 100", "until done, per module: 10,000 / 100"),
+    ("guarded import", "plain import", "heavy import: with hooks / without"),
+    (
+        "guarded import, processor",
+        "plain import, processor",
+        "the same, processor time: with hooks / without",
+    ),
+    ("guarded look-up", "plain look-up", "`import json`: with hooks / without"),
 )
 
 
@@ -90,7 +146,7 @@ def run(*, rounds: int, as_json: bool) -> int:
     int
         The exit status.
     """
-    measured = [_in_kernel(_REFERENCE) | _in_kernel(_KERNEL) for _ in range(rounds)]
+    measured = [_measure(guarded_first=bool(number % 2)) for number in range(rounds)]
     if as_json:
         print(json.dumps(measured))
         return 0
@@ -102,14 +158,20 @@ def run(*, rounds: int, as_json: bool) -> int:
             f"{line.what:<58}{middle:>8.1f}{min(figures):>8.1f}{max(figures):>8.1f}"
             f" {line.unit}"
         )
-    for upper, lower, what in (
-        ("first", "ipywidgets", "first %warmup / import ipywidgets"),
-        ("submit 10000", "submit 100", "submit, per module: 10,000 / 100"),
-        ("all 10000", "all 100", "until done, per module: 10,000 / 100"),
-    ):
-        ratio = statistics.median(times[upper] / times[lower] for times in measured)
-        print(f"{what:<58}{ratio:>8.2f}")
+    for upper, lower, what in RATIOS:
+        ratios = [figures[upper] / figures[lower] for figures in measured]
+        middle = statistics.median(ratios)
+        print(f"{what:<58}{middle:>8.3f}{min(ratios):>8.3f}{max(ratios):>8.3f}")
     return 0
+
+
+def _measure(*, guarded_first: bool) -> dict[str, float]:
+    """Measure everything once."""
+    figures = _in_kernel(_REFERENCE) | _in_kernel(_KERNEL)
+    for guarded in (guarded_first, not guarded_first):
+        program = f"GUARDED = {guarded}\nHEAVY = {HEAVY}\n{_FOREGROUND}"
+        figures |= _in_process("import sys; exec(sys.stdin.read())", program)
+    return figures
 
 
 def _in_kernel(program: str) -> dict[str, float]:
@@ -122,8 +184,13 @@ def _in_kernel(program: str) -> dict[str, float]:
         "client.stop_channels()\n"
         "manager.shutdown_kernel(now=True)\n"
     )
+    return _in_process(client, program)
+
+
+def _in_process(command: str, program: str) -> dict[str, float]:
+    """Run a command in a fresh interpreter, give it the program, return its figures."""
     done = subprocess.run(  # noqa: S603 - our own interpreter
-        [sys.executable, "-c", client],
+        [sys.executable, "-c", command],
         input=f"MARK = {_MARK!r}\n{program}",
         capture_output=True,
         text=True,
@@ -133,4 +200,4 @@ def _in_kernel(program: str) -> dict[str, float]:
         if line.startswith(_MARK):
             figures: dict[str, float] = json.loads(line.removeprefix(_MARK))
             return figures
-    raise RuntimeError(f"the kernel printed no figures:\n{done.stdout}{done.stderr}")
+    raise RuntimeError(f"no figures were printed:\n{done.stdout}{done.stderr}")

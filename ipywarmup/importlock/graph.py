@@ -337,11 +337,12 @@ class LockGraph:
             if roots & busy:
                 waiting.append(circle)
                 continue
-            first, *others = sorted(roots)
-            self._merged.update(dict.fromkeys(others, first))
+            first = min(roots)
+            merged = {
+                package for package, root in self._merged.items() if root in roots
+            }
+            self._merged.update(dict.fromkeys(roots | merged, first))
         self._circles = waiting
 
     def _root(self, package: str) -> str:
-        while (root := self._merged.get(package)) is not None:
-            package = root
-        return package
+        return self._merged.get(package, package)

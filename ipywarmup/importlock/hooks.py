@@ -195,7 +195,7 @@ class ImportHooks:
         finally:
             self._remove_if_idle()
 
-    def acquire(self, name: str, module_lock: Any) -> bool:  # noqa: ANN401
+    def acquire(self, package: str, module_lock: Any) -> bool:  # noqa: ANN401
         """
         Acquire a package's lock, then the lock of a module of it.
 
@@ -207,9 +207,9 @@ class ImportHooks:
         """
         if self._leaving:
             self._park()
-        package = package_of(name)
         try:
-            self.locks.acquire(package)
+            if not self.locks.again(package):
+                self.locks.acquire(package)
             try:
                 if self._foreign:
                     self._wait_for_foreign(package)
@@ -222,15 +222,15 @@ class ImportHooks:
             self._remove_if_idle()
             raise
 
-    def release(self, name: str) -> None:
-        """Release the package of a module."""
-        self.locks.release(package_of(name))
+    def release(self, package: str) -> None:
+        """Release a package."""
+        self.locks.release(package)
         if not self._borrowers:
             self._remove_if_idle()
 
     def _acquire_module(self, module_lock: Any) -> bool:  # noqa: ANN401
         owner = module_lock.owner
-        if owner in {None, threading.get_ident()}:
+        if owner is None or owner == threading.get_ident():
             module_lock.acquire()
             return True
         if self._leaving and owner in self._workers:
@@ -405,38 +405,42 @@ def _empty(module: ModuleType, name: str) -> None:
 class _GuardedLock:
     """The lock of a module, behind that of its package."""
 
-    __slots__ = ("_hooks", "_module_lock", "_name", "_taken")
+    __slots__ = ("_hooks", "_module_lock", "_name", "_package", "_taken")
 
     def __init__(self, hooks: ImportHooks, name: str, module_lock: Any) -> None:  # noqa: ANN401
         self._hooks = hooks
         self._name = name
+        self._package = package_of(name)
         self._module_lock = module_lock
         self._taken = False
 
     def acquire(self) -> bool:
-        name = self._name
-        package = package_of(name)
-        looks_up = bootstrap.is_look_up(sys._getframe(1))  # noqa: SLF001
-        looked_up: list[ModuleType] = []
-        if looks_up and not self._hooks.locks.is_inside(package):
-            looked_up = partial.half_built(package, name)
-        self._taken = self._hooks.acquire(name, self._module_lock)
+        hooks, package = self._hooks, self._package
+        if hooks.locks.is_inside(package) or not bootstrap.is_look_up(
+            sys._getframe(1)  # noqa: SLF001
+        ):
+            self._taken = hooks.acquire(package, self._module_lock)
+            return True
+        looked_up = partial.half_built(package, self._name)
+        self._taken = hooks.acquire(package, self._module_lock)
         if looked_up and self._taken:
             # The statement binds what it found before it waited, come what may.
             try:
-                if name not in sys.modules:
-                    bootstrap.import_anew(name)
+                if self._name not in sys.modules:
+                    bootstrap.import_anew(self._name)
             except BaseException:
                 self.release()
                 raise
-            partial.stand_in(looked_up, name)
+            partial.stand_in(looked_up, self._name)
         return True
 
     def release(self) -> None:
         if self._taken:
             self._module_lock.release()
-        partial.hide_frames(sys.exception())
-        self._hooks.release(self._name)
+        raised = sys.exception()
+        if raised is not None:
+            partial.hide_frames(raised)
+        self._hooks.release(self._package)
 
 
 # What it imports anew reads in a traceback as what importlib itself imports.

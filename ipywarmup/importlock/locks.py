@@ -99,6 +99,10 @@ class PackageLocks:
         """Whether any package is held, or anybody waits."""
         return bool(self._graph)
 
+    def again(self, package: str) -> bool:
+        """Enter a package once more; False if the calling thread is not inside."""
+        return self._graph.again(threading.get_ident(), package)
+
     def acquire(self, package: str) -> bool:
         """
         Enter a package, after those who are inside have left.

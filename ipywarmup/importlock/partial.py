@@ -172,9 +172,9 @@ def stand_in(modules: list[ModuleType], name: str) -> None:
             module.__class__ = _StandIn
 
 
-def hide_frames(exception: BaseException | None) -> None:
+def hide_frames(exception: BaseException) -> None:
     """Take the frames of this file out of a traceback, which nobody wrote."""
-    traceback = None if exception is None else exception.__traceback__
+    traceback = exception.__traceback__
     while traceback is not None and (following := traceback.tb_next) is not None:
         if following.tb_frame.f_code is _look_up.__code__:
             traceback.tb_next = following.tb_next
