@@ -89,6 +89,46 @@ def test_an_extension_module_that_cannot_be_loaded_twice(agree: Agree) -> None:
     assert guarded.errors == []
 
 
+def test_a_package_that_attaches_its_parts_lazily(agree: Agree) -> None:
+    """A part is imported by its first use, on whichever thread that is."""
+    guarded = agree(
+        {
+            "lazy/__init__.py": """
+                import importlib, sys
+                PARTS = {"Model": "models", "Config": "configs"}
+                def __getattr__(name):
+                    if name not in PARTS:
+                        raise AttributeError(f"no {name} in here")
+                    part = importlib.import_module("lazy." + PARTS[name])
+                    value = getattr(part, name)
+                    setattr(sys.modules[__name__], name, value)
+                    return value
+                def __dir__():
+                    return sorted(PARTS)
+            """,
+            "lazy/models.py": """
+                import signals
+                from lazy import Config
+                signals.tell("half")
+                signals.hear()
+                Model = "model of " + Config
+            """,
+            "lazy/configs.py": "Config = 'config'",
+        },
+        warm=["lazy.models"],
+        main="""
+            import signals
+            signals.hear("half")
+            import lazy
+            from lazy import Config
+            model = lazy.Model
+            result = model, Config, dir(lazy), hasattr(lazy, "other")
+        """,
+    )
+    assert guarded.errors == []
+    assert guarded.result.startswith("('model of config', 'config'")
+
+
 @pytest.mark.usefixtures("in_place")
 def test_lazy_modules(write: Write) -> None:
     """A module of `importlib.util.LazyLoader` is loaded by its first use."""
