@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ipywarmup import log
 from ipywarmup.canary import Canary, CanaryStatus
+from ipywarmup.conditions import Condition
 from ipywarmup.forks import in_child
 from ipywarmup.importing import Outcome, import_module, import_on_worker
 from ipywarmup.importlock.bootstrap import unsupported
@@ -67,7 +68,7 @@ class WarmupManager:
         self.refuse_unsafe = True
         self._pool = WarmupPool() if pool is None else pool
         self._main_thread_id = threading.get_ident()
-        self._condition = threading.Condition()
+        self._condition = Condition()
         self._canaries: list[Canary] = []
         # The threads on which a module of ours is being imported.
         self._importers: set[int] = set()
@@ -575,7 +576,7 @@ class WarmupManager:
 
     def _forget_threads(self) -> None:
         """Give up, without a word, what only the process forked from will end."""
-        self._condition = threading.Condition()
+        self._condition = Condition()
         self._importers &= {threading.get_ident()}
         run = self._run
         for canary_id in run.pending.values():

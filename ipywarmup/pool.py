@@ -12,6 +12,7 @@ import time
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from ipywarmup.conditions import Condition
 from ipywarmup.forks import in_child
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class WarmupPool(Executor):
     """
 
     def __init__(self, lanes: int | None = None, *, patience: float = 10.0) -> None:
-        self._condition = threading.Condition()
+        self._condition = Condition()
         self._jobs: collections.deque[
             tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]
         ] = collections.deque()
@@ -173,7 +174,7 @@ class WarmupPool(Executor):
 
     def _forget_threads(self) -> None:
         """Start over without the threads and jobs of the process forked from."""
-        self._condition = threading.Condition()
+        self._condition = Condition()
         self._jobs.clear()
         self._threads.clear()
         self._started_at.clear()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util  # so that it has the originals, whenever it is imported
 import sys
 from importlib.machinery import (
     ExtensionFileLoader,

@@ -144,8 +144,10 @@ def heal(module: str, error: BaseException) -> None:
         parent = name.rpartition(".")[0]
         if not parent or parent in sys.modules:
             continue
+        # What has no spec was put there by somebody, not imported.
         spec = getattr(sys.modules[name], "__spec__", None)
-        if not isinstance(getattr(spec, "loader", None), ExtensionFileLoader):
+        loader = getattr(spec, "loader", None)
+        if spec is not None and not isinstance(loader, ExtensionFileLoader):
             del sys.modules[name]
 
 

@@ -15,6 +15,7 @@ context itself, nothing is changed.
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import sys
 import threading
 import warnings
@@ -22,6 +23,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ipywarmup.forks import in_child
+from ipywarmup.importlock.partial import by_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,35 +34,54 @@ _BY_THREAD = ("filters", "showwarning", "_showwarnmsg_impl")
 _FUNCTIONS = ("_add_filter", "_showwarnmsg", "resetwarnings")
 """What looks those up in its own globals, where no class can see to it."""
 _shared = vars(warnings)
-_lock = threading.Lock()
-# By thread that imports.
-_states: dict[int, dict[str, Any]] = {}
+# Re-entrant, for a finalizer that imports.
+_lock = threading.RLock()
+# Never cleared: a call of ours may end after the originals are back.
 _originals: dict[str, Callable[..., Any]] = {}
-# The filters of the process, and under them those that blocks under way have saved.
+# Of the process: the filters in force last, those that blocks have saved before them.
 _stack: list[list[Any]] = []
-_leaving = False
+_installed = _leaving = False
 
 
-def _state() -> dict[str, Any]:
-    return _states.get(threading.get_ident(), _shared)
+class _State:
+    """What `warnings` looks up for one thread that imports."""
+
+    def __init__(self) -> None:
+        self.values = {name: _shared[name] for name in _BY_THREAD if name in _shared}
+        self.given = self.values.copy()
+        filters = list(_shared["filters"])
+        self.values["filters"] = filters
+        self.stack = [filters]
+        self.before = filters.copy()
+
+
+_states: dict[int, _State] = {}
+
+
+def _values() -> dict[str, Any]:
+    state = _states.get(threading.get_ident())
+    return _shared if state is None else state.values
 
 
 def _by_thread(name: str) -> property:
     def get(_: ModuleType) -> Any:  # noqa: ANN401
         try:
-            return _state()[name]
+            return _values()[name]
         except KeyError:
             raise AttributeError(
                 f"module 'warnings' has no attribute {name!r}"
             ) from None
 
     def set_(_: ModuleType, value: Any) -> None:  # noqa: ANN401
-        state = _state()
-        state[name] = value
-        if name == "filters" and state is _shared:
+        _values()[name] = value
+        if name == "filters":
             _note(value)
 
-    return property(get, set_)
+    def delete(module: ModuleType) -> None:
+        get(module)
+        del _values()[name]
+
+    return property(get, set_, delete)
 
 
 class _Warnings(ModuleType):
@@ -75,11 +96,13 @@ _Warnings.__module__ = ModuleType.__module__
 
 def _note(filters: list[Any]) -> None:
     """Tell a block that begins, with filters of its own, from one that ends."""
-    for position, saved in enumerate(_stack):
+    state = _states.get(threading.get_ident())
+    stack = _stack if state is None else state.stack
+    for position, saved in enumerate(stack):
         if saved is filters:
-            del _stack[position + 1 :]
+            del stack[position + 1 :]
             return
-    _stack.append(filters)
+    stack.append(filters)
 
 
 # In place of the module's own, which look up their globals. The first two do in words
@@ -107,11 +130,14 @@ def _showwarnmsg(message: Any) -> None:  # noqa: ANN401
     state = _states.get(threading.get_ident())
     if state is None:
         _originals["_showwarnmsg"](message)
-    elif state["showwarning"] is not _warnings._showwarning_orig:  # noqa: SLF001
-        details = ("message", "category", "filename", "lineno", "file", "line")
-        state["showwarning"](*(getattr(message, name) for name in details))
+        return
+    original = _warnings._showwarning_orig  # noqa: SLF001
+    show = state.values.get("showwarning", original)
+    if show is original:
+        state.values["_showwarnmsg_impl"](message)
     else:
-        state["_showwarnmsg_impl"](message)
+        details = ("message", "category", "filename", "lineno", "file", "line")
+        show(*(getattr(message, name) for name in details))
 
 
 def supported() -> bool:
@@ -126,47 +152,59 @@ def own_filters() -> Iterator[None]:
     """
     Give the calling thread warnings filters of its own during a block.
 
-    What is added to them for good, outside of `catch_warnings`, is added to those of
-    the process in the end.
+    What it changes for good, outside of `catch_warnings`, is handed to the process by
+    `hand_over`, and at the end.
     """
     me = threading.get_ident()
-    if not _originals or me in _states:
-        yield
-        return
     with _lock:
-        filters = list(_shared["filters"])
-        before = filters.copy()
-        _states[me] = {name: _shared[name] for name in _BY_THREAD} | {
-            "filters": filters
-        }
+        outermost = _installed and me not in _states
+        if outermost:
+            _states[me] = _State()
     try:
         yield
     finally:
-        with _lock:
-            after = _states.pop(me)["filters"]
-            _hand_over(before, after)
-            if _leaving and not _states:
-                _remove()
+        if outermost:
+            with _lock:
+                hand_over()
+                _states.pop(me, None)
+                if _leaving and not _states:
+                    _remove()
 
 
-def _hand_over(before: list[Any], after: list[Any]) -> None:
-    """Add what a thread has added to its filters to those below all blocks."""
-    added = [item for item in after if item not in before]
-    if not added:
+def hand_over() -> None:
+    """Give the process what the calling thread has changed, unless in a block."""
+    state = _states.get(threading.get_ident())
+    if state is None or len(state.stack) > 1:
         return
-    # In front of what was there when the thread began, or at the end.
-    first = next((n for n, item in enumerate(after) if item in before), len(after))
-    _stack[0][:0] = [item for item in after[:first] if item not in _stack[0]]
-    _stack[0].extend(item for item in added if item not in _stack[0])
-    _warnings._filters_mutated()  # noqa: SLF001
+    with _lock:
+        filters = state.stack[0]
+        if filters != state.before:
+            _stack[0][:] = _merged(state.before, filters, _stack[0])
+            state.before = filters.copy()
+            _warnings._filters_mutated()  # noqa: SLF001
+        for name in ("showwarning", "_showwarnmsg_impl"):
+            value = state.values.get(name)
+            if value is not state.given.get(name):
+                state.given[name] = _shared[name] = value
+
+
+def _merged(before: list[Any], after: list[Any], now: list[Any]) -> list[Any]:
+    """Do to the filters that are there now what has led from `before` to `after`."""
+    # What was added meanwhile stays where it is, what was removed stays away.
+    added = [item for item in now if item not in before]
+    kept = [item for item in after if item in now or item not in before]
+    first = next((n for n, item in enumerate(now) if item in before), len(now))
+    front = [item for item in now[:first] if item not in kept]
+    back = [item for item in added if item not in kept and item not in front]
+    return front + kept + back
 
 
 def install() -> None:
     """Look filters up by thread; to be called outside of `catch_warnings`."""
-    global _leaving  # noqa: PLW0603 - one for the process, as `warnings` is
+    global _installed, _leaving  # noqa: PLW0603 - one for the process, as `warnings` is
     with _lock:
         _leaving = False
-        if _originals or not supported():
+        if _installed or not supported():
             return
         _stack[:] = [_shared["filters"]]
         _originals.update({name: _shared[name] for name in _FUNCTIONS})
@@ -176,6 +214,7 @@ def install() -> None:
             resetwarnings=_resetwarnings,
         )
         warnings.__class__ = _Warnings
+        _installed = True
 
 
 def remove() -> None:
@@ -183,25 +222,27 @@ def remove() -> None:
     global _leaving  # noqa: PLW0603
     with _lock:
         _leaving = True
-        if _originals and not _states:
+        if _installed and not _states:
             _remove()
 
 
 def _remove() -> None:
+    global _installed  # noqa: PLW0603
+    _installed = False
     warnings.__class__ = ModuleType
     _shared.update(_originals)
-    _originals.clear()
     _stack.clear()
 
 
 def _forget_threads() -> None:
     """Keep the filters of the calling thread only, in a forked child."""
     global _lock  # noqa: PLW0603 - the old one may be held for ever
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     for thread in _states.keys() - {threading.get_ident()}:
         del _states[thread]
-    if _originals and not _states:
+    if _leaving and _installed and not _states:
         _remove()
 
 
 in_child(_forget_threads)
+copyreg.pickle(_Warnings, by_name)

@@ -9,6 +9,7 @@ around the import would.
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import contextlib
 import functools
@@ -20,8 +21,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ipywarmup.importlock import bootstrap, filters, partial
-from ipywarmup.importlock.locks import PackageLocks
+from ipywarmup.importlock import bootstrap, filters, locks, partial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +31,9 @@ logger = logging.getLogger("ipywarmup")
 
 _IMPORTING = (bootstrap.FILE, __file__)
 """Where the code is that is on the stack of every thread that imports, or waits."""
+
+_ASKING = (__file__, locks.__file__)
+"""Where the code is that looks after threads."""
 
 _MOMENT = 0.001
 """Seconds between two looks of a fork at where the imports are."""
@@ -59,6 +62,7 @@ class _Originals(NamedTuple):
 
     importlib: bootstrap.Functions
     start: Any
+    start_new_thread: Callable[..., int]
 
 
 # Guarantees
@@ -84,22 +88,24 @@ class ImportHooks:
 
     Parameters
     ----------
-    locks : PackageLocks, optional
+    package_locks : PackageLocks, optional
         Those of the tests; otherwise locks that look after real threads.
     """
 
-    def __init__(self, locks: PackageLocks | None = None) -> None:
-        self.locks = locks or PackageLocks(
+    def __init__(self, package_locks: locks.PackageLocks | None = None) -> None:
+        self.locks = package_locks or locks.PackageLocks(
             apart=(STANDARD_LIBRARY,),
             is_complete=_is_complete,
             pulse=self._pulse,
+            is_importing=self._has_foreign,
             on_free=self._on_free,
             report=logger.info,
         )
-        self._mutex = threading.RLock()
         # How often each has borrowed; who is gone has given all back.
         self._borrowers = weakref.WeakKeyDictionary[object, int]()
         self._originals: _Originals | None = None
+        # What stands in for the functions that start threads.
+        self._starts: tuple[object, object] = (None, None)
         # By package: the module locks that were held when the hooks went in.
         self._foreign: dict[str, list[Any]] = {}
         self._workers: set[int] = set()
@@ -119,7 +125,7 @@ class ImportHooks:
         """Put the hooks in, unless they are in, for the calling thread or an object."""
         if owner is None:
             owner = threading.current_thread()
-        with self._mutex:
+        with self.locks.frozen:
             self._borrowers[owner] = self._borrowers.get(owner, 0) + 1
             if not self.installed and bootstrap.unsupported() is None:
                 self._install()
@@ -128,7 +134,7 @@ class ImportHooks:
         """Take the hooks out if nobody else has borrowed them or imports."""
         if owner is None:
             owner = threading.current_thread()
-        with self._mutex:
+        with self.locks.frozen:
             times = self._borrowers.pop(owner, 1) - 1
             if times:
                 self._borrowers[owner] = times
@@ -150,16 +156,21 @@ class ImportHooks:
 
     def remove(self) -> None:
         """Take the hooks out, whoever uses them."""
-        with self._mutex:
+        with self.locks.frozen:
             if self._originals is None:
                 return
             self._originals.importlib.put()
-            threading.Thread.start = self._originals.start  # type: ignore[method-assign]
+            start, start_new_thread = self._starts
+            # What somebody has put there meanwhile stays.
+            if threading.Thread.start is start:
+                threading.Thread.start = self._originals.start  # type: ignore[method-assign]
+            if _thread.start_new_thread is start_new_thread:
+                _thread.start_new_thread = self._originals.start_new_thread
             self._originals = None
             self._foreign.clear()
             self._unfinished.clear()
             filters.remove()
-        with self.locks.frozen():
+        with self.locks.frozen:
             self._on_free()
 
     def may_wait(self, module: str) -> bool:
@@ -235,14 +246,13 @@ class ImportHooks:
             return True
         if self._leaving and owner in self._workers:
             return False
-        with self.locks.waiting_for(owner) as may_wait:
-            if not may_wait:
-                return False
-            try:
-                module_lock.acquire()
-            except bootstrap.deadlocks():
-                return False
-            return True
+        if not self.locks.wait_for(owner, lambda: module_lock.owner is None):
+            return False
+        try:
+            module_lock.acquire()
+        except bootstrap.deadlocks():
+            return False
+        return True
 
     def _wait_for_foreign(self, package: str) -> bool:
         """Wait for imports of a package that began before the hooks went in."""
@@ -260,8 +270,20 @@ class ImportHooks:
             self._foreign.pop(package, None)
         return complete
 
+    def _has_foreign(self, thread: int) -> bool:
+        """Whether a thread is in an import that began before the hooks went in."""
+        return any(
+            module_lock.owner == thread
+            for module_locks in list(self._foreign.values())
+            for module_lock in module_locks
+        )
+
     def _install(self) -> None:
-        originals = _Originals(bootstrap.Functions.now(), threading.Thread.start)
+        originals = _Originals(
+            bootstrap.Functions.now(),
+            threading.Thread.start,
+            _thread.start_new_thread,
+        )
         get_module_lock, init_module_attrs, create_module = originals.importlib
 
         def get_guarded_lock(name: str) -> _GuardedLock:
@@ -289,15 +311,25 @@ class ImportHooks:
         @functools.wraps(originals.start)
         def start_and_tell(thread: threading.Thread) -> None:
             originals.start(thread)
-            if thread.ident is not None:
+            # Whoever has put something in front of this goes on calling it afterwards.
+            if self.installed and thread.ident is not None:
                 self.locks.started(thread.ident)
+
+        @functools.wraps(originals.start_new_thread)
+        def start_new_thread_and_tell(*arguments: Any, **named: Any) -> int:  # noqa: ANN401
+            ident = originals.start_new_thread(*arguments, **named)
+            if self.installed:
+                self.locks.started(ident)
+            return ident
 
         _register_process_hooks(self)
         partial.wait_with(self.wait_for, self.may_wait)
         filters.install()
         bootstrap.Functions(get_guarded_lock, init_and_mark, module_from_spec).put()
         threading.Thread.start = start_and_tell  # type: ignore[assignment,method-assign]
+        _thread.start_new_thread = start_new_thread_and_tell
         self._originals = originals
+        self._starts = start_and_tell, start_new_thread_and_tell
         self._note_imports_under_way()
 
     def _note_imports_under_way(self) -> None:
@@ -310,6 +342,7 @@ class ImportHooks:
                 partial.mark(package, module)
 
     def _on_free(self) -> None:
+        filters.hand_over()
         partial.unmark(self._is_busy)
 
     def _is_busy(self, package: str) -> bool:
@@ -319,19 +352,26 @@ class ImportHooks:
         )
 
     def _remove_if_idle(self) -> None:
-        with self._mutex, self.locks.frozen():
-            if not self._borrowers and not self.locks and not self._unfinished:
+        with self.locks.frozen:
+            if self._borrowers or self._unfinished:
+                return
+            if self.locks:
+                self.locks.forget_gone()
+            if not self.locks:
                 self.remove()
 
     def _pulse(self, thread: int) -> object | None:
         """Return where a thread is, None if it is not in an import any more."""
         top: FrameType | None = sys._current_frames().get(thread)  # noqa: SLF001
+        if thread == threading.get_ident():
+            # What asks is no import.
+            while top is not None and top.f_code.co_filename in _ASKING:
+                top = top.f_back
         if top is None:
             return None
         frame: FrameType | None = top
         while frame is not None and thread not in self._workers:
-            file = frame.f_code.co_filename
-            if file in _IMPORTING:
+            if frame.f_code.co_filename in _IMPORTING:
                 break
             frame = frame.f_back
         return None if frame is None else (id(top), top.f_lasti)
@@ -353,7 +393,7 @@ class ImportHooks:
         since = time.monotonic()
         while True:
             stack = contextlib.ExitStack()
-            stack.enter_context(self.locks.frozen())
+            stack.enter_context(self.locks.frozen)
             stack.enter_context(bootstrap.beginning_no_import())
             loading = {
                 thread: (id(frame), frame.f_lasti)
@@ -380,7 +420,6 @@ class ImportHooks:
     def after_fork(self) -> None:
         """Forget the threads that are not in this process, and their imports."""
         me = threading.get_ident()
-        self._mutex = threading.RLock()
         self._thaw = lambda: None
         self.locks.forget_others()
         unfinished = bootstrap.forget_threads(me)
@@ -435,12 +474,14 @@ class _GuardedLock:
         return True
 
     def release(self) -> None:
-        if self._taken:
-            self._module_lock.release()
-        raised = sys.exception()
-        if raised is not None:
-            partial.hide_frames(raised)
-        self._hooks.release(self._package)
+        try:
+            if self._taken:
+                self._module_lock.release()
+            raised = sys.exception()
+            if raised is not None:
+                partial.hide_frames(raised)
+        finally:
+            self._hooks.release(self._package)
 
 
 # What it imports anew reads in a traceback as what importlib itself imports.

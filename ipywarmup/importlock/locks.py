@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from ipywarmup.conditions import Condition
 from ipywarmup.importlock.graph import EVERYTHING, LockGraph, nothing_is_complete
 
 if TYPE_CHECKING:
@@ -14,6 +15,25 @@ if TYPE_CHECKING:
 
 _LOOKS = 10
 """How often a waiting thread looks after those it waits for, within `patience`."""
+
+
+_MOMENT = 0.005
+"""Seconds between two looks of a thread that waits for something else than a lock."""
+
+
+class _Watch:
+    """Tells when threads have stood still for too long."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self._seen: dict[int, object | None] = {}
+
+    def is_still(self, pulses: dict[int, object | None], seconds: float) -> bool:
+        """Whether the pulses have been the same for so long."""
+        now = time.monotonic()
+        if pulses != self._seen:
+            self._seen, self._since = pulses, now
+        return now - self._since >= seconds
 
 
 class Counts(NamedTuple):
@@ -64,6 +84,9 @@ class PackageLocks:
     pulse : callable
         ``pulse(thread_id)`` returns something that changes as the thread goes on,
         and None once the thread does not import anything any more.
+    is_importing : callable
+        ``is_importing(thread_id)``: whether a thread is in an import that these locks
+        know nothing of.
     on_free : callable
         Called whenever a package has been left by all, before anybody enters it.
     report : callable
@@ -77,23 +100,27 @@ class PackageLocks:
         patience: float = 10.0,
         is_complete: Callable[[str], bool] = nothing_is_complete,
         pulse: Callable[[int], object | None] = lambda _: 0,
+        is_importing: Callable[[int], bool] = lambda _: False,
         on_free: Callable[[], object] = lambda: None,
         report: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.patience = patience
         self.counts = Counts()
         self._pulse = pulse
+        self._is_importing = is_importing
         self._on_free = on_free
         self._report = report
         self._graph = LockGraph(
             apart=apart, yields=self._yields, is_complete=is_complete
         )
-        self._condition = threading.Condition(threading.RLock())
+        self._condition = Condition()
         self._is_open = False
         # By thread: the one that started it during an import that is not over yet.
         self._parents: dict[int, int] = {}
-        # By thread that made no progress: its pulse at that time.
+        # By thread that made no progress: its pulse when a wait for a package that it
+        # holds was given up, and when one for something else was.
         self._stuck: dict[int, object] = {}
+        self._left_behind: dict[int, object] = {}
 
     def __bool__(self) -> bool:
         """Whether any package is held, or anybody waits."""
@@ -124,23 +151,13 @@ class PackageLocks:
                 if circle is None:
                     self.counts = self.counts._replace(waits=self.counts.waits + 1)
                     circle = self._wait(me, package, reasons)
+                self._count(me, package, circle, reasons)
+                alone = self._graph.is_alone(me, package)
             except BaseException:
                 self._graph.stop_waiting(me)
+                self._graph.leave(me, package)
                 self._condition.notify_all()
                 raise
-            others = self._graph.others(me, package)
-            if any(self._graph.waits_for(other, me) for other in others):
-                self.counts = self.counts._replace(circles=self.counts.circles + 1)
-                reasons.append(
-                    f"{_names(circle)} import each other"
-                    if circle
-                    else "they wait for this thread"
-                )
-            elif self._parents.get(me) in others:
-                reasons.append("it was started by one of them")
-            elif others and not reasons and not self._is_open:
-                reasons.append("still no progress")
-            alone = self._graph.is_alone(me, package)
         for reason in reasons:
             self._report(f"entered {package!r} while others are in it: {reason}")
         return alone
@@ -153,7 +170,9 @@ class PackageLocks:
         with self._condition:
             if self._graph.leave(me, package):
                 self._on_free()
-            if (self._parents or self._stuck) and me not in self._graph.holders():
+            if (
+                self._parents or self._stuck or self._left_behind
+            ) and not self._imports(me):
                 self._end_import(me)
             self._condition.notify_all()
 
@@ -174,25 +193,44 @@ class PackageLocks:
         """Let nobody else be inside any package, or enter one, during a block."""
         return self.holding(EVERYTHING)
 
-    @contextlib.contextmanager
-    def waiting_for(self, thread: int) -> Iterator[bool]:
+    def wait_for(self, thread: int, is_over: Callable[[], bool]) -> bool:
         """
-        Let a block that waits for another thread count as a wait for it.
+        Wait until something is over that another thread does.
 
-        Yields
-        ------
+        Returns
+        -------
         bool
-            False if that thread waits for the calling one: the block must not wait.
+            False if the calling thread must not wait for that one: it waits for the
+            calling thread, has started it, makes no progress or does not import.
         """
         me = threading.get_ident()
         with self._condition:
-            may_wait = self._graph.wait_for(me, thread)
-        try:
-            yield may_wait
-        finally:
-            if may_wait:
-                with self._condition:
-                    self._graph.stop_waiting(me)
+            if (
+                self._parents.get(me) == thread
+                or self._stands_still(self._left_behind, thread)
+                or not self._graph.wait_for(me, thread)
+            ):
+                return False
+            try:
+                watch = _Watch()
+                while not is_over():
+                    pulses = self._pulses(me)
+                    if None in pulses.values() or self._is_open:
+                        return False
+                    if watch.is_still(pulses, self.patience):
+                        self._give_up(pulses)
+                        self._left_behind[thread] = self._pulse(thread)
+                        break
+                    # Nobody tells: what is waited for is no lock of ours.
+                    self._condition.wait(min(_MOMENT, self.patience / _LOOKS))
+                else:
+                    return True
+            finally:
+                self._graph.stop_waiting(me)
+        self._report(
+            f"waits no longer for an import: no progress for {self.patience:g} s"
+        )
+        return False
 
     def is_held(self, package: str) -> bool:
         """Whether any thread is inside a package."""
@@ -216,56 +254,88 @@ class PackageLocks:
         me = threading.get_ident()
         with self._condition:
             self._parents.pop(child, None)
-            if me in self._graph.holders():
+            if self._imports(me):
                 self._parents[child] = me
             elif me in self._parents:
                 self._parents[child] = self._parents[me]
             self._condition.notify_all()
 
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Let no other thread change anything, as around a fork."""
+    @property
+    def frozen(self) -> Condition:
+        """Lets no other thread change anything, as around a fork; use `with`."""
+        return self._condition
+
+    def forget_gone(self) -> None:
+        """Forget threads that left without a word, as Ctrl-C can make them do."""
         with self._condition:
-            yield
+            for thread in self._graph.threads():
+                if self._pulse(thread) is None:
+                    self._drop(thread)
 
     def forget_others(self) -> None:
         """Keep only what the calling thread holds, the only one after a fork."""
-        self._condition = threading.Condition(threading.RLock())
+        self._condition = Condition()
         with self._condition:
             for thread in self._graph.threads() - {threading.get_ident()}:
                 self._drop(thread)
 
     def _yields(self, holder: int, thread: int) -> bool:
         """Whether a holder makes way for a thread that it does not wait for."""
-        if self._parents.get(thread) == holder:
-            return True
-        return holder in self._stuck and self._stuck[holder] == self._pulse(holder)
+        return self._parents.get(thread) == holder or self._stands_still(
+            self._stuck, holder
+        )
+
+    def _stands_still(self, stuck: dict[int, object], thread: int) -> bool:
+        """Whether a thread is where it was when somebody gave it up."""
+        return thread in stuck and stuck[thread] == self._pulse(thread)
 
     def _wait(self, me: int, package: str, reasons: list[str]) -> set[str]:
         """Wait until a package can be entered, and enter it; call under the lock."""
-        seen: dict[int, object] = {}
-        since = time.monotonic()
+        watch = _Watch()
         # Others may be let in since this thread waits.
         self._condition.notify_all()
         while (circle := self._graph.enter(me, package)) is None:
-            pulses = {thread: self._pulse(thread) for thread in self._graph.runners(me)}
+            pulses = self._pulses(me)
             gone = [thread for thread, pulse in pulses.items() if pulse is None]
             for thread in gone:
                 self._drop(thread)
                 reasons.append("a thread in it does not import any more")
             if gone:
                 continue
-            now = time.monotonic()
-            if pulses != seen:
-                seen, since = pulses, now
-            elif self._is_open or now - since >= self.patience:
-                # Those who come later need not find out again.
-                self._stuck.update(pulses)
-                self.counts = self.counts._replace(opened=self.counts.opened + 1)
+            if self._is_open or watch.is_still(pulses, self.patience):
+                self._give_up(pulses)
                 reasons.append(f"no progress for {self.patience:g} s")
                 return self._graph.enter(me, package, force=True) or set()
             self._condition.wait(self.patience / _LOOKS)
         return circle
+
+    def _pulses(self, me: int) -> dict[int, object | None]:
+        return {thread: self._pulse(thread) for thread in self._graph.runners(me)}
+
+    def _give_up(self, pulses: dict[int, object | None]) -> None:
+        """Note who makes no progress: those who come later need not find out again."""
+        self._stuck.update(pulses)
+        self.counts = self.counts._replace(opened=self.counts.opened + 1)
+
+    def _count(
+        self, me: int, package: str, circle: set[str], reasons: list[str]
+    ) -> None:
+        """Count an acquisition that did not keep others out, and say why."""
+        others = self._graph.others(me, package)
+        if any(self._graph.waits_for(other, me) for other in others):
+            self.counts = self.counts._replace(circles=self.counts.circles + 1)
+            reasons.append(
+                f"{_names(circle)} import each other"
+                if circle
+                else "they wait for this thread"
+            )
+        elif self._parents.get(me) in others:
+            reasons.append("it was started by one of them")
+        elif others and not reasons and not self._is_open:
+            reasons.append("still no progress")
+
+    def _imports(self, thread: int) -> bool:
+        return thread in self._graph.holders() or self._is_importing(thread)
 
     def _drop(self, thread: int) -> None:
         """Forget a thread; call under the lock."""
@@ -278,6 +348,7 @@ class PackageLocks:
     def _end_import(self, thread: int) -> None:
         """Forget what was only true of a thread's import, now over."""
         self._stuck.pop(thread, None)
+        self._left_behind.pop(thread, None)
         self._parents = {
             child: parent for child, parent in self._parents.items() if parent != thread
         }

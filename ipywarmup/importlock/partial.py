@@ -10,8 +10,11 @@ do. Once its package is complete, every module is a plain one again.
 from __future__ import annotations
 
 import contextlib
+import copyreg
+import importlib
 import sys
 import threading
+import types
 from types import MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -65,7 +68,10 @@ def _look_up(half_built: ModuleType, name: str) -> Any:  # noqa: ANN401 - of any
     if name not in _NEVER_LATER and _wait_for(_name_of(half_built)):
         # Whatever it has become meanwhile answers for itself.
         module = sys.modules.get(_name_of(half_built))
-        return getattr(half_built if module is None else module, name)
+        if module is None:
+            module = half_built
+        if type(module) is not _HalfBuilt:
+            return getattr(module, name)
     # Raises what a plain module raises, in its words.
     return ModuleType.__getattribute__(half_built, name)
 
@@ -73,14 +79,41 @@ def _look_up(half_built: ModuleType, name: str) -> Any:  # noqa: ANN401 - of any
 class _LookUp:
     """What a half-built module is asked with for what it does not have."""
 
-    def __get__(self, half_built: ModuleType, _: object = None) -> MethodType:
+    def __get__(self, half_built: ModuleType | None, _: object = None) -> MethodType:
+        if half_built is None:
+            # Of the class; that of a plain module has none.
+            raise AttributeError("__getattr__")
         # On the importing thread nothing of ours is on the stack when it raises.
         if _may_wait(_name_of(half_built)):
             return MethodType(_look_up, half_built)
-        return MethodType(ModuleType.__getattribute__, half_built)
+        attributes = vars(half_built)
+        if "__getattr__" in attributes:
+            return MethodType(ModuleType.__getattribute__, half_built)
+        # A module may fetch this, to be asked by a `__getattr__` that it defines next.
+        as_it_is = ModuleType(_name_of(half_built))
+        vars(as_it_is).update(attributes)
+        return MethodType(ModuleType.__getattribute__, as_it_is)
 
 
-class _HalfBuilt(ModuleType):
+class _LikeModuleType(type):
+    """Makes plain subclasses: a class outlives the import that it is made in."""
+
+    def __new__(
+        cls,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        **named: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401 - mostly not of this class
+        plain = tuple(
+            ModuleType if isinstance(base, _LikeModuleType) else base for base in bases
+        )
+        if plain == bases:
+            return super().__new__(cls, name, bases, namespace)
+        return types.new_class(name, plain, named, lambda body: body.update(namespace))
+
+
+class _HalfBuilt(ModuleType, metaclass=_LikeModuleType):
     """A module whose body still runs."""
 
     # No function: what it gives is bound to the module already.
@@ -93,6 +126,7 @@ class _HalfBuilt(ModuleType):
 
 _HalfBuilt.__name__ = _HalfBuilt.__qualname__ = ModuleType.__name__
 _HalfBuilt.__module__ = ModuleType.__module__
+_LikeModuleType.__name__ = _LikeModuleType.__qualname__ = type.__name__
 
 # By package.
 _marked: dict[str, list[Any]] = {}
@@ -107,7 +141,8 @@ def mark(package: str, module: ModuleType) -> None:
 
 def unmark(is_held: Callable[[str], bool]) -> None:
     """Make the modules of the packages that nobody holds plain again."""
-    for package in [package for package in _marked if not is_held(package)]:
+    # Other threads mark modules of other packages meanwhile.
+    for package in [package for package in list(_marked) if not is_held(package)]:
         for module in _marked.pop(package):
             if type(module) is _HalfBuilt:
                 module.__class__ = ModuleType  # type: ignore[assignment]
@@ -117,7 +152,7 @@ def unmark(is_held: Callable[[str], bool]) -> None:
 _forwarding: set[tuple[int, int]] = set()
 
 
-class _StandIn(ModuleType):
+class _StandIn(ModuleType, metaclass=_LikeModuleType):
     """A module that was looked up half-built, and is not the one that came of it."""
 
     # A thread that arrives here again comes from the module itself, which asks the
@@ -187,3 +222,12 @@ def _name_of(module: ModuleType) -> str:
     attributes = ModuleType.__getattribute__(module, "__dict__")
     spec = attributes.get("__spec__")
     return str(getattr(spec, "name", None) or attributes.get("__name__", ""))
+
+
+def by_name(module: ModuleType) -> tuple[Callable[..., Any], tuple[str]]:
+    """Reduce a module to its name, as those do who pickle plain modules so."""
+    return importlib.import_module, (_name_of(module),)
+
+
+for _class in (_HalfBuilt, _StandIn):
+    copyreg.pickle(_class, by_name)

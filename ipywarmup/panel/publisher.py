@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from ipywarmup.conditions import Condition
 from ipywarmup.forks import in_child
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Publisher:
         self._interval = interval
         self._tick = tick
         self._clock = clock
-        self._condition = threading.Condition()
+        self._condition = Condition()
         self._drawings: list[Drawing] = []
         self._woken = False
         self._rounds_begun = 0
@@ -132,7 +133,7 @@ class Publisher:
 
     def _forget_thread(self) -> None:
         """Draw nothing of the process forked from."""
-        self._condition = threading.Condition()
+        self._condition = Condition()
         self._drawings.clear()
         self._thread = None
 

@@ -44,7 +44,7 @@ class Crew:
 
     def __init__(self, locks: PackageLocks) -> None:
         self._condition = _Condition(self)
-        locks._condition = self._condition
+        locks._condition = self._condition  # type: ignore[assignment]
         self._calls: dict[str, queue.SimpleQueue[Callable[[], object] | None]] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._board = threading.Condition()

@@ -180,7 +180,7 @@ def test_imports_that_began_before(
     """What another thread was importing when the hooks went in is waited for."""
     blocked.start()
     hooks.borrow()
-    callers = when(monkeypatch, hooks.locks, "waiting_for", blocked.gate.set)
+    callers = when(monkeypatch, hooks.locks, "wait_for", blocked.gate.set)
     half_built = sys.modules[blocked.name]
     if ask == "import":
         assert importlib.import_module(blocked.name).late == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
@@ -195,16 +196,17 @@ def test_alone(steered: Steered) -> None:
 
 def test_a_wait_for_a_thread_counts(steered: Steered) -> None:
     """Who waits for a thread by other means lets it pass, and does not wait back."""
+    over = threading.Event()
     steered.acquire("one", "P")
     steered.acquire("two", "Q")
-    block = steered.locks.waiting_for(steered.crew.ident("two"))
-    assert steered.crew.do("one", block.__enter__) is True
-    back = steered.locks.waiting_for(steered.crew.ident("one"))
-    assert steered.crew.do("two", back.__enter__) is False
-    steered.crew.do("two", back.__exit__, None, None, None)
+    two, one = steered.crew.ident("two"), steered.crew.ident("one")
+    assert steered.crew.do("one", steered.locks.wait_for, two, over.is_set) is None
+    assert steered.crew.do("two", steered.locks.wait_for, one, over.is_set) is False
     assert steered.acquire("two", "P") is False
     steered.release("two", "P")
-    steered.crew.do("one", block.__exit__, None, None, None)
+    over.set()
+    steered.crew.look()
+    assert steered.crew.results["one"] is True
     assert steered.acquire("two", "P") is None
     steered.release("one", "P")
     steered.release("two", "P")
