@@ -174,3 +174,14 @@ def test_nothing_is_left_once_the_last_import_has_ended() -> None:
     worker.next()
     assert type(warnings) is types.ModuleType
     worker.join()
+
+
+def test_a_warning_on_its_way_when_the_originals_are_put_back() -> None:
+    """It is shown: the function that shows it works to the end."""
+    from_before = warnings._showwarnmsg  # type: ignore[attr-defined]
+    with warnings.catch_warnings(record=True) as caught:
+        message = warnings.WarningMessage("late", UserWarning, "file.py", 1)
+        filters.remove()
+        from_before(message)
+        filters.install()
+    assert [str(warning.message) for warning in caught] == ["late"]

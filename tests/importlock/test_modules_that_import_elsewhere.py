@@ -57,6 +57,69 @@ def test_a_thread_that_imports_the_package_that_joins_it(
     assert guarded.counts["waits"] >= 1
 
 
+def test_a_thread_without_an_object_that_imports_the_package(agree: Agree) -> None:
+    """A thread that `_thread` starts is born in the import, too."""
+    guarded = agree(
+        {
+            "joining/__init__.py": """
+                import signals, _thread
+                signals.tell("half")
+                signals.hear()
+                found = []
+                def work():
+                    from joining.part import Part
+                    found.append(Part)
+                    over.release()
+                over = _thread.allocate_lock()
+                over.acquire()
+                _thread.start_new_thread(work, ())
+                over.acquire()
+            """,
+            "joining/part.py": "Part = 'part'",
+        },
+        warm=["joining"],
+        main="""
+            import signals
+            signals.hear("half")
+            import joining
+            result = joining.found
+        """,
+    )
+    assert guarded.errors == []
+
+
+def test_a_program_within_an_import_that_began_before(agree: Agree) -> None:
+    """A thread born in it passes it, and a warmup of one of its parts ends."""
+    guarded = agree(
+        {
+            "app/__init__.py": """
+                import signals, threading
+                if signals.kind != "plain":
+                    import ipywarmup
+                    ipywarmup.get_manager().extend(["app.models"])
+                found = []
+                def work():
+                    from app.part import Part
+                    found.append(Part)
+                thread = threading.Thread(target=work)
+                thread.start()
+                thread.join()
+            """,
+            "app/part.py": "Part = 'part'",
+            "app/models.py": "Model = 'model'",
+            "slow.py": "import signals\nsignals.hear('over')",
+        },
+        warm=["slow"],
+        main="""
+            import app, signals
+            signals.tell("over")
+            result = app.found
+        """,
+    )
+    assert guarded.errors == []
+    assert guarded.records["app.models"]["status"] == "completed"
+
+
 def test_a_thread_of_a_thread_that_imports_the_package(agree: Agree) -> None:
     """What a thread born in an import starts in turn passes it, too."""
     guarded = agree(

@@ -331,3 +331,33 @@ def test_a_finalizer_acquires_under_the_lock(
     steered.release("holder", "P")
     assert steered.crew.results["one"] is True
     steered.release("one", "P")
+
+
+def test_patience_with_a_module_that_is_waited_for(steered: Steered) -> None:
+    """A wait for something else than a package ends when its thread stands still."""
+    over = threading.Event()
+    ident = steered.crew.ident("other")
+    wait = steered.locks.wait_for
+    assert steered.crew.do("one", wait, ident, over.is_set) is None
+    steered.pass_time(60)
+    steered.pulses["other"] = 1
+    steered.pass_time(60)
+    assert steered.crew.sleeps("one")
+    steered.pass_time(100)
+    assert steered.crew.results["one"] is False
+    assert steered.reports == ["waits no longer for an import: no progress for 100 s"]
+    assert steered.locks.counts.opened == 1
+    # Nobody has to find out again, unless it goes on.
+    assert steered.crew.do("one", wait, ident, over.is_set) is False
+    steered.pulses["other"] = 2
+    assert steered.crew.do("one", wait, ident, over.is_set) is None
+    over.set()
+    steered.crew.look()
+    assert steered.crew.results["one"] is True
+
+
+def test_a_module_of_a_thread_that_is_gone_is_not_waited_for(steered: Steered) -> None:
+    """What nobody imports any more, nobody waits for."""
+    steered.pulses["other"] = None
+    ident = steered.crew.ident("other")
+    assert steered.crew.do("one", steered.locks.wait_for, ident, bool) is False
