@@ -322,6 +322,7 @@ class ImportHooks:
                 self.locks.started(ident)
             return ident
 
+        partial.HIDDEN.update({init_and_mark.__code__, module_from_spec.__code__})
         _register_process_hooks(self)
         partial.wait_with(self.wait_for, self.may_wait)
         filters.install()

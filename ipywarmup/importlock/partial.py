@@ -207,11 +207,15 @@ def stand_in(modules: list[ModuleType], name: str) -> None:
             module.__class__ = _StandIn
 
 
+HIDDEN = {_look_up.__code__}
+"""Code that stands between a user's and importlib's, and is no part of either."""
+
+
 def hide_frames(exception: BaseException) -> None:
-    """Take the frames of this file out of a traceback, which nobody wrote."""
+    """Take the frames of hidden code out of a traceback."""
     traceback = exception.__traceback__
     while traceback is not None and (following := traceback.tb_next) is not None:
-        if following.tb_frame.f_code is _look_up.__code__:
+        if following.tb_frame.f_code in HIDDEN:
             traceback.tb_next = following.tb_next
         else:
             traceback = following

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from ipywarmup.importlock.hooks import hooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from tests.importlock.conftest import Write
 
@@ -24,13 +26,30 @@ pytestmark = pytest.mark.usefixtures("in_place")
 
 
 class BrokenFinder:
-    """Raises for one name."""
+    """Finds modules that cannot be loaded."""
 
-    @staticmethod
-    def find_spec(name: str, *_: object) -> None:
+    @classmethod
+    def find_spec(cls, name: str, *_: object) -> ModuleSpec | None:
         """Look for a module."""
         if name == "hooked_unfindable":
             raise OSError("the finder is broken")
+        if name == "hooked_uncreatable":
+            return ModuleSpec(name, cls)  # type: ignore[arg-type]
+        if name == "hooked_unloadable":
+            # This file is no library.
+            return ModuleSpec(
+                name, ExtensionFileLoader(name, __file__), origin=__file__
+            )
+        return None
+
+    @staticmethod
+    def create_module(_: ModuleSpec) -> None:
+        """Fail before there is a module."""
+        raise OSError("the loader is broken")
+
+    @staticmethod
+    def exec_module(_: ModuleType) -> None:
+        """Never called."""
 
 
 FAILING = {
@@ -45,6 +64,8 @@ FAILING = {
     "missing in the cell": "from PACKAGE import nothing",
     "circle": "import PACKAGE.circle",
     "finder": "import hooked_unfindable",
+    "loader": "import hooked_uncreatable",
+    "extension": "import hooked_unloadable",
     "gone parent": "import PACKAGE.leaves.part",
     "dynamic": "import importlib; importlib.import_module('PACKAGE.raises')",
 }
