@@ -1,0 +1,177 @@
+"""
+Which libraries come with an extension module, and which of them may come before it.
+
+It follows the loader, without opening anything.
+"""
+
+from __future__ import annotations
+
+from ipywarmup.responsiveness import elf, loader
+
+
+class Node:
+    """
+    A library among those that come with another.
+
+    Parameters
+    ----------
+    library : Library or None
+        The file, None if only the loader can tell which it is.
+    is_open : bool
+        Whether it is open already.
+    """
+
+    def __init__(self, library: loader.Library | None, *, is_open: bool) -> None:
+        self.library = library
+        self.is_open = is_open
+        self.needs: dict[str, Node] = {}
+
+    @property
+    def path(self) -> str | None:
+        """Where the file is."""
+        return self.library.path if self.library else None
+
+    def closure(self) -> set[Node]:
+        """Return the node and all that it depends on."""
+        found: set[Node] = set()
+        ahead = [self]
+        while ahead:
+            node = ahead.pop()
+            if node not in found:
+                found.add(node)
+                ahead.extend(node.needs.values())
+        return found
+
+    def is_free_of_python(self) -> bool:
+        """Whether neither it nor what it depends on uses the C API of Python."""
+        return not any(_uses_python(node) for node in self.closure())
+
+
+def _uses_python(node: Node) -> bool:
+    if node.library is None:
+        return True
+    try:
+        return node.library.uses_python()
+    except (OSError, elf.NotElfError):
+        return True
+
+
+def nodes_of(root: loader.Library) -> list[Node]:
+    """
+    Return what the loader would map to open a library, in its order.
+
+    The library itself comes first.
+    """
+    first = Node(root, is_open=False)
+    # By name; the loader takes a library that it has mapped by either name.
+    known: dict[str, Node] = {}
+    nodes = [first]
+    needed_by: dict[Node, list[loader.Library]] = {first: [root]}
+    for node in nodes:
+        if node.library is None:
+            continue
+        for name in node.library.dynamic.needed:
+            found = known.get(name)
+            if found is None:
+                found = _node_for(name, needed_by[node], nodes)
+                known[name] = found
+            if found not in needed_by:
+                nodes.append(found)
+                if found.library is not None:
+                    known.setdefault(found.library.dynamic.soname or name, found)
+                    chain = [] if found.is_open else needed_by[node]
+                    needed_by[found] = [found.library, *chain]
+                else:
+                    needed_by[found] = []
+            node.needs[name] = found
+    return nodes
+
+
+def _node_for(name: str, needed_by: list[loader.Library], nodes: list[Node]) -> Node:
+    try:
+        path = loader.where_open(name)
+        if path is not None:
+            library, is_open = loader.library(path), True
+        else:
+            library, is_open = loader.search(name, needed_by), False
+    except (OSError, elf.NotElfError, loader.UnknownError):
+        return Node(None, is_open=False)
+    for node in nodes:
+        if node.library is library:
+            return node
+    return Node(library, is_open=is_open)
+
+
+def candidates(nodes: list[Node]) -> list[Node]:
+    """
+    Return what may be opened before the extension module at the head of the nodes.
+
+    These are those on top: what they need comes with them. The last comes first, as
+    it does when the loader initializes them.
+    """
+    free = [node for node in nodes[1:] if not node.is_open and node.is_free_of_python()]
+    closures = {node: node.closure() for node in free}
+    tops: list[Node] = []
+    for node in free:
+        above = any(
+            node in closures[other] and other not in closures[node] for other in free
+        )
+        # Of those that need each other the first brings in the rest.
+        if not above and not any(node in closures[top] for top in tops):
+            tops.append(node)
+    return tops[::-1]
+
+
+def comes_alone(node: Node) -> bool:
+    """Whether the loader finds the same for a library that it opens by itself."""
+    if node.library is None:
+        return False
+    alone = nodes_of(node.library)[0]
+    pairs, seen = [(node, alone)], set()
+    while pairs:
+        pair = pairs.pop()
+        if pair in seen:
+            continue
+        seen.add(pair)
+        here, there = pair
+        if here.path is None or here.path != there.path:
+            return False
+        pairs.extend((here.needs[name], there.needs[name]) for name in here.needs)
+    return True
+
+
+def binds_alike(node: Node, nodes: list[Node]) -> bool:
+    """
+    Whether a library's symbols are the same without the others around it.
+
+    The loader looks them up in the extension module first, and then in all that
+    comes with it. Opened by itself, the library sees what it needs alone.
+    """
+    inside = node.closure()
+    shared = loader.global_paths()
+    around = [
+        other.library
+        for other in nodes
+        if other not in inside and other.library and other.path not in shared
+    ]
+    return not any(
+        _clash(each.library, other)
+        for each in inside
+        if each.library and not each.is_open
+        for other in around
+    )
+
+
+def _clash(library: loader.Library, other: loader.Library) -> bool:
+    """Whether a symbol of a library may come from another that it does not need."""
+    own, foreign = library.symbols, other.symbols
+    defined = set(foreign.hashes)
+    if any(elf.hash_of(name) in defined for name in own.weak):
+        return True
+    both = defined.intersection(own.hashes) | (defined & library.wanted)
+    if not both:
+        return False
+    differing = other.differing(both)
+    return not differing.isdisjoint(own.undefined) or (
+        bool(differing) and not differing.isdisjoint(library.differing(both))
+    )
