@@ -157,6 +157,16 @@ def test_a_late_give_back_takes_nothing_from_others(
     assert now() == THEIRS
 
 
+def test_remove_gives_back_for_all(settings: InterpreterSettings) -> None:
+    """Who had borrowed before `remove` keeps nothing borrowed afterwards."""
+    owner = Clock()
+    settings.borrow(owner)
+    settings.remove()
+    with settings.borrowed():
+        assert now() == OURS
+    assert now() == THEIRS
+
+
 def test_a_borrower_that_is_gone_has_given_back(settings: InterpreterSettings) -> None:
     """An object that nobody has any more keeps nothing borrowed."""
     owner = Clock()
@@ -247,18 +257,21 @@ def test_the_next_full_collection_is_put_off_once(
     settings.thresholds = (700, 1, 1_000_000)
     gc.collect()
     survivors = len(gc.get_objects())
+    frozen = gc.get_freeze_count()
     assert [warm_up(), warm_up(), warm_up()] == [0, 1, 0]
-    assert gc.get_freeze_count() == 0
+    assert gc.get_freeze_count() <= frozen
 
 
 def test_what_the_user_has_frozen_stays_frozen(settings: InterpreterSettings) -> None:
     """Objects that were taken out of the collector's sight do not come back into it."""
     settings.thresholds = (700, 1, 1_000_000)
+    gc.collect()
+    frozen = len(gc.get_objects())
     gc.freeze()
     try:
         with settings.borrowed():
             kept = [[] for _ in range(100_000)]  # type: ignore[var-annotated]
-        assert gc.get_freeze_count() > 0
+        assert gc.get_freeze_count() > frozen // 2
     finally:
         gc.unfreeze()
     del kept
