@@ -42,9 +42,20 @@ class Node:
                 ahead.extend(node.needs.values())
         return found
 
-    def is_free_of_python(self) -> bool:
-        """Whether neither it nor what it depends on uses the C API of Python."""
-        return not any(_uses_python(node) for node in self.closure())
+    def may_come_early(self) -> bool:
+        """
+        Whether nothing of Python is called if it is opened, and all in one order.
+
+        In a cycle it depends on where the loader enters which is initialized first.
+        """
+        return not any(
+            _uses_python(node) or (not node.is_open and node.is_in_cycle())
+            for node in self.closure()
+        )
+
+    def is_in_cycle(self) -> bool:
+        """Whether it depends on itself."""
+        return any(self in needed.closure() for needed in self.needs.values())
 
 
 def _uses_python(node: Node) -> bool:
@@ -109,17 +120,11 @@ def candidates(nodes: list[Node]) -> list[Node]:
     These are those on top: what they need comes with them. The last comes first, as
     it does when the loader initializes them.
     """
-    free = [node for node in nodes[1:] if not node.is_open and node.is_free_of_python()]
-    closures = {node: node.closure() for node in free}
-    tops: list[Node] = []
+    free = [node for node in nodes[1:] if not node.is_open and node.may_come_early()]
+    covered: set[Node] = set()
     for node in free:
-        above = any(
-            node in closures[other] and other not in closures[node] for other in free
-        )
-        # Of those that need each other the first brings in the rest.
-        if not above and not any(node in closures[top] for top in tops):
-            tops.append(node)
-    return tops[::-1]
+        covered |= node.closure() - {node}
+    return [node for node in reversed(free) if node not in covered]
 
 
 def comes_alone(node: Node) -> bool:
