@@ -214,6 +214,17 @@ def test_a_collector_that_is_disabled_stays_disabled(
     assert now() == THEIRS
 
 
+def test_generations_are_left_to_who_collects_by_hand(
+    settings: InterpreterSettings,
+) -> None:
+    """No object grows old by us while the collector is disabled."""
+    gc.disable()
+    with settings.borrowed():
+        for _ in range(12):
+            gc.collect(0)
+    assert gc.get_count()[1] >= 12
+
+
 def test_a_threshold_of_0_stays(settings: InterpreterSettings) -> None:
     """The other way to disable the collector is respected, too."""
     gc.set_threshold(0, 3, 4)
