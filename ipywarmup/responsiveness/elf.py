@@ -36,7 +36,7 @@ _HASH_HEADER = struct.Struct("<IIII")
 _ET_EXEC, _ET_DYN = 2, 3
 _PT_LOAD, _PT_DYNAMIC, _PF_W = 1, 2, 2
 _DT_NEEDED, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ = 1, 5, 6, 10
-_DT_SONAME, _DT_RPATH, _DT_RUNPATH = 14, 15, 29
+_DT_SONAME, _DT_RPATH, _DT_RUNPATH = _TEXTS = 14, 15, 29
 _DT_GNU_HASH, _DT_FLAGS_1 = 0x6FFFFEF5, 0x6FFFFFFB
 # Filters, auxiliary filters and auditors: they bring in more than DT_NEEDED says.
 _DT_BRINGS_MORE = {0x7FFFFFFD, 0x7FFFFFFF, 0x6FFFFEFB, 0x6FFFFEFC}
@@ -161,9 +161,16 @@ def _parse(read: Read) -> Dynamic:
         raise NotElfError("no tables of symbols and strings")
     strings, strings_size = _offset(loads, tags[_DT_STRTAB]), tags[_DT_STRSZ]
 
+    offsets = [*needed, *(tags[tag] for tag in _TEXTS if tag in tags)]
+    # They stand side by side, more often than not.
+    start = min(offsets, default=0)
+    stop = min(max(offsets, default=0) + _FIRST, strings_size)
+    if stop - start > _LIMIT:
+        raise NotElfError("strings too far apart")
+    raw = read(strings + start, stop - start)
+
     def text(offset: int) -> str:
-        length = min(_FIRST, strings_size - offset)
-        return os.fsdecode(_name(read(strings + offset, length), 0))
+        return os.fsdecode(_name(raw, offset - start))
 
     def string(tag: int) -> str | None:
         return text(tags[tag]) if tag in tags else None

@@ -159,24 +159,27 @@ def binds_alike(node: Node, nodes: list[Node]) -> bool:
         for other in nodes
         if other not in inside and other.library and other.path not in shared
     ]
+    defined: set[int] = set()
+    defined.update(*(other.symbols.hashes for other in around))
     return not any(
-        _clash(each.library, other)
+        _clash(each.library, around, defined)
         for each in inside
         if each.library and not each.is_open
-        for other in around
     )
 
 
-def _clash(library: loader.Library, other: loader.Library) -> bool:
-    """Whether a symbol of a library may come from another that it does not need."""
-    own, foreign = library.symbols, other.symbols
-    defined = set(foreign.hashes)
-    if any(elf.hash_of(name) in defined for name in own.weak):
+def _clash(
+    library: loader.Library, around: list[loader.Library], defined: set[int]
+) -> bool:
+    """Whether a symbol of a library may come from those that it does not need."""
+    if not library.wanted_weakly.isdisjoint(defined):
         return True
-    both = defined.intersection(own.hashes) | (defined & library.wanted)
+    both = defined.intersection(library.symbols.hashes) | (defined & library.wanted)
     if not both:
         return False
-    differing = other.differing(both)
-    return not differing.isdisjoint(own.undefined) or (
-        bool(differing) and not differing.isdisjoint(library.differing(both))
+    differing: set[bytes] = set()
+    differing.update(*(other.differing(both) for other in around))
+    return bool(differing) and not (
+        differing.isdisjoint(library.symbols.undefined)
+        and differing.isdisjoint(library.differing(both))
     )

@@ -39,6 +39,8 @@ _VARIANTS = (
 _SMALL = 1 << 12
 """Bytes of nearly all that is read."""
 
+_Buffer = ctypes.c_char * _SMALL
+
 _LARGE = 1 << 16
 """Bytes that take longer to copy than it takes to give the GIL away."""
 
@@ -68,10 +70,11 @@ class File:
 
     def __init__(self, path: str) -> None:
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        self._pread = _c().pread
         self._descriptor = _c().open(os.fsencode(path), flags)
         if self._descriptor < 0:
             raise FileNotFoundError(path)
-        self._buffer = ctypes.create_string_buffer(_SMALL)
+        self._buffer = _Buffer()
 
     def close(self) -> None:
         """Close it."""
@@ -84,8 +87,8 @@ class File:
         if size > _LARGE:
             return os.pread(self._descriptor, size, offset)
         buffer = self._buffer if size <= _SMALL else ctypes.create_string_buffer(size)
-        count = _c().pread(self._descriptor, buffer, size, offset)
-        return ctypes.string_at(buffer, count) if count > 0 else b""
+        count = self._pread(self._descriptor, buffer, size, offset)
+        return buffer.raw[:count] if count > 0 else b""
 
     def size(self) -> int:
         """Return its size in bytes."""
@@ -174,6 +177,11 @@ class Library:
     def wanted(self) -> frozenset[int]:
         """Hashes of the symbols that it wants from others."""
         return frozenset(map(elf.hash_of, self.symbols.undefined))
+
+    @functools.cached_property
+    def wanted_weakly(self) -> frozenset[int]:
+        """Hashes of those among them that it can do without."""
+        return frozenset(map(elf.hash_of, self.symbols.weak))
 
     def differing(self, hashes: AbstractSet[int]) -> set[bytes]:
         """Return those symbols' names of which it matters where they are defined."""
