@@ -149,7 +149,7 @@ def test_heartbeat_covers_the_whole_import(kind: str) -> None:
 
 
 def test_plot_can_be_svg(tmp_path: Path) -> None:
-    """The suffix says what is drawn, and each kind has its strip."""
+    """The suffix says what is drawn, and each kind has its stalls in its strip."""
     image = tmp_path / "stalls.svg"
     results = rounds.measure([*LIGHT], rounds=1, busy_rounds=0, say=lambda _: None)
     picture.draw(results, str(image))
@@ -157,6 +157,9 @@ def test_plot_can_be_svg(tmp_path: Path) -> None:
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     strips = [group for group in root.iter() if group.get("id", "").startswith("axes_")]
     assert len(strips) == len(figures.KINDS)
+    for strip in strips:
+        drawn = [group.get("id", "") for group in strip.iter()]
+        assert any("PolyCollection" in name for name in drawn)
 
 
 @pytest.mark.parametrize(
