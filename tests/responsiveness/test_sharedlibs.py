@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from ipywarmup.responsiveness import sharedlibs
+from ipywarmup.responsiveness import loader, sharedlibs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,36 +144,33 @@ def test_libraries_are_opened_in_the_loader_s_order(workshop: Workshop) -> None:
 @needs_compiler
 def test_other_threads_run_while_a_library_is_opened(workshop: Workshop) -> None:
     """A library that waits for another thread to go on is opened all the same."""
-    read, written = os.pipe()
+    asked, ask = os.pipe()
+    answered, answer = os.pipe()
     waiting = f"""
         static char byte;
         __attribute__((constructor)) static void wait_for_a_thread(void) {{
-            byte = read({read}, &byte, 1) == 1;
+            if (write({ask}, "x", 1) != 1 || read({answered}, &byte, 1) != 1) _exit(1);
         }}
     """
     module = workshop.build("module.so", needs=[workshop.build("liba.so", waiting)])
     program = f"""
-import os, sys, threading
+import os, threading
 from ipywarmup.responsiveness.sharedlibs import open_needed
-go = threading.Event()
-def answer():
-    go.wait()
-    os.write({written}, b"x")
-threading.Thread(target=answer).start()
-sys.setswitchinterval(100)
-go.set()
+def reply():
+    os.write({answer}, os.read({asked}, 1))
+threading.Thread(target=reply, daemon=True).start()
 print(len(open_needed({str(module)!r})))
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
-        pass_fds=(read, written),
+        pass_fds=(asked, ask, answered, answer),
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
         check=True,
     )
-    os.close(read)
-    os.close(written)
+    for descriptor in (asked, ask, answered, answer):
+        os.close(descriptor)
     assert done.stdout.splitlines()[-1] == "1"
 
 
@@ -208,11 +205,11 @@ def test_a_symbol_that_the_module_overrides_stays_overridden(
 @needs_compiler
 def test_a_symbol_that_a_library_can_do_without_is_found(workshop: Workshop) -> None:
     """A library finds what its neighbour has, though it does not need it."""
-    b = workshop.build("libb.so", "int extra(void) {return 7;}")
+    b = workshop.build("libb.so", "int _Z5extrav(void) {return 7;}")
     a = workshop.build(
         "liba.so",
-        "__attribute__((weak)) int extra(void);"
-        "int asked(void) {return extra ? extra() : 0;}",
+        "__attribute__((weak)) int _Z5extrav(void);"
+        "int asked(void) {return _Z5extrav ? _Z5extrav() : 0;}",
     )
     run = workshop.compare(
         workshop.build("module.so", needs=[a, b]), "print(module.asked())"
@@ -278,6 +275,21 @@ def test_what_only_the_module_can_find_is_opened_first(workshop: Workshop) -> No
 
 
 @needs_compiler
+def test_a_runpath_hides_the_module_s_rpath(workshop: Workshop) -> None:
+    """A library that says itself where to look is not helped by the module."""
+    workshop.build("one/libb.so")
+    b = workshop.build("two/libb.so")
+    runpath = [NEW, "-Wl,-rpath,$ORIGIN/../two"]
+    a = workshop.build("one/liba.so", needs=[b], options=runpath)
+    module = workshop.build(
+        "module.so", needs=[a], options=[OLD, "-Wl,-rpath,$ORIGIN/one"]
+    )
+    run = workshop.compare(module)
+    assert run.opened == ["liba.so"]
+    assert run.printed[0] == "two/libb.so"
+
+
+@needs_compiler
 def test_libraries_that_need_each_other_are_left_to_the_import(
     workshop: Workshop,
 ) -> None:
@@ -313,7 +325,7 @@ def _replace_by_script(path: Path) -> None:
 
 
 def _cut(path: Path) -> None:
-    os.truncate(path, 5000)
+    os.truncate(path, loader.Library(str(path)).dynamic.size - 1)
 
 
 def _replace_by_pipe(path: Path) -> None:
