@@ -27,7 +27,7 @@ All threads stand still for as long as a collection lasts, and it lasts as long 
 are objects to look at: 6 ms for the 22,000 that make the second generation due by these
 thresholds. The full one, 200 ms after heavy imports, becomes due with 1.8 million new
 objects. So many may be garbage meanwhile; torch, pandas, scikit-learn, pyarrow, sympy
-and four others leave 700,000, and take a quarter of the collector's usual time.
+and four others leave 700,000, and cost a third of the collector's usual time.
 """
 
 _FEW = 2_000
@@ -100,10 +100,15 @@ class CollectorThresholds(_Setting[Thresholds]):
         return gc.get_threshold()
 
     def put(self, value: Thresholds) -> None:
-        """Set them, and see that no large collection is due by them at once."""
-        if any(map(operator.gt, gc.get_count()[1:], value[1:])):
-            self._age()
+        """Set them."""
         gc.set_threshold(*value)
+
+    def give_back(self) -> None:
+        """Set them to theirs, and see that no full collection is due at once."""
+        theirs = self._theirs
+        if theirs and self.get() == self._ours and gc.get_count()[2] > theirs[2]:
+            self._age()
+        super().give_back()
 
     def calmer(self, theirs: Thresholds, ours: Thresholds) -> Thresholds:
         """Return thresholds by which no generation is collected more often."""

@@ -55,6 +55,9 @@ def test_the_next_full_collection_is_put_off_once(
     gc.collect()
     survivors = len(gc.get_objects())
     frozen = gc.get_freeze_count()
+    # A collection of the second generation may be due when a warmup begins.
+    for _ in range(12):
+        gc.collect(0)
     assert [warm_up(), warm_up(), warm_up()] == [0, 1, 0]
     assert gc.get_freeze_count() <= frozen
 
@@ -80,8 +83,8 @@ def test_generations_are_left_to_who_collects_by_hand(
     gc.disable()
     with settings.borrowed():
         for _ in range(12):
-            gc.collect(0)
-    assert gc.get_count()[1] >= 12
+            gc.collect(1)
+    assert gc.get_count()[2] >= 12
 
 
 class Cycle:
