@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -16,8 +18,11 @@ from ipywarmup.bench import command, figures, picture, program, rounds, ways
 from ipywarmup.bench.report import FAILED, ROWS, TITLES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+TIMEOUT = 30.0
+"""A bound on failure only."""
 LIGHT = ("json", "xml.dom.minidom")
 ONLY_ON_MAIN = """
     import threading
@@ -275,6 +280,29 @@ def test_process_that_never_ends_is_ended(
     monkeypatch.setattr(rounds, "_LIMIT", 0.1)
     with pytest.raises(rounds.ProcessError, match="not done after"):
         rounds._run("naive-1", [name])
+
+
+@pytest.mark.parametrize(
+    "start", [functools.partial(ways.start_naive, threads=1), ways.start_warmup]
+)
+def test_arrival_is_told_once_all_has_been_imported(
+    start: Callable[[list[str], ways.Arrival], object],
+    new_module: Any,  # noqa: ANN401
+) -> None:
+    """The time that counts is that of the last import."""
+    names = [new_module(name, "") for name in ("early", "between", "last")]
+    told: list[bool] = []
+    ended = threading.Event()
+
+    class Noted(ways.Arrival):
+        def tell(self) -> None:
+            super().tell()
+            told.append(all(name in sys.modules for name in names))
+            ended.set()
+
+    start(names, Noted())
+    assert ended.wait(TIMEOUT)
+    assert told == [True]
 
 
 def test_lazy_import_waits_for_the_first_use(new_module: Any) -> None:  # noqa: ANN401
