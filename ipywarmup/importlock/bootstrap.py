@@ -45,6 +45,9 @@ _EXTENSION_CODE = tuple(
     for function in (ExtensionFileLoader.create_module, ExtensionFileLoader.exec_module)
 )
 
+_UNDER_A_LOCK = ("sysconfig", "get_config_vars")
+"""What imports under a lock of its own, which no fork makes anew; from 3.12 on."""
+
 # What the package uses, and what of that.
 _USED = {
     "_get_module_lock": (),
@@ -198,7 +201,8 @@ def is_loading(frame: FrameType | None) -> bool:
     Whether a thread is at a point where its import cannot be begun anew elsewhere.
 
     That is in the middle of an extension module, which may refuse to be loaded twice,
-    or of finding a module, which may turn out to be one.
+    or of finding a module, which may turn out to be one; and where the standard
+    library holds a lock of its own.
 
     Parameters
     ----------
@@ -209,6 +213,8 @@ def is_loading(frame: FrameType | None) -> bool:
     while frame is not None:
         code = frame.f_code
         if code in _EXTENSION_CODE:
+            return True
+        if (frame.f_globals.get("__name__"), code.co_name) == _UNDER_A_LOCK:
             return True
         if within_body is None and is_machinery(code):
             within_body = code.co_name == _BODY

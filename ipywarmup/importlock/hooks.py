@@ -9,7 +9,6 @@ around the import would.
 
 from __future__ import annotations
 
-import _thread
 import atexit
 import contextlib
 import functools
@@ -19,9 +18,10 @@ import sys
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ipywarmup.importlock import bootstrap, filters, locks, partial
+from ipywarmup.importlock.births import Births
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,14 +55,6 @@ def _is_complete(package: str) -> bool:
         return True
     module = sys.modules.get(package)
     return module is not None and not bootstrap.is_initializing(module)
-
-
-class _Originals(NamedTuple):
-    """What the hooks stand in for."""
-
-    importlib: bootstrap.Functions
-    start: Any
-    start_new_thread: Callable[..., int]
 
 
 # Guarantees
@@ -103,9 +95,8 @@ class ImportHooks:
         )
         # How often each has borrowed; who is gone has given all back.
         self._borrowers = weakref.WeakKeyDictionary[object, int]()
-        self._originals: _Originals | None = None
-        # What stands in for the functions that start threads.
-        self._starts: tuple[object, object] = (None, None)
+        self._originals: bootstrap.Functions | None = None
+        self._births = Births(self._note_birth)
         # By package: the module locks that were held when the hooks went in.
         self._foreign: dict[str, list[Any]] = {}
         self._workers: set[int] = set()
@@ -159,13 +150,8 @@ class ImportHooks:
         with self.locks.frozen:
             if self._originals is None:
                 return
-            self._originals.importlib.put()
-            start, start_new_thread = self._starts
-            # What somebody has put there meanwhile stays.
-            if threading.Thread.start is start:
-                threading.Thread.start = self._originals.start  # type: ignore[method-assign]
-            if _thread.start_new_thread is start_new_thread:
-                _thread.start_new_thread = self._originals.start_new_thread
+            self._originals.put()
+            self._births.remove()
             self._originals = None
             self._foreign.clear()
             self._unfinished.clear()
@@ -279,12 +265,8 @@ class ImportHooks:
         )
 
     def _install(self) -> None:
-        originals = _Originals(
-            bootstrap.Functions.now(),
-            threading.Thread.start,
-            _thread.start_new_thread,
-        )
-        get_module_lock, init_module_attrs, create_module = originals.importlib
+        originals = bootstrap.Functions.now()
+        get_module_lock, init_module_attrs, create_module = originals
 
         def get_guarded_lock(name: str) -> _GuardedLock:
             return _GuardedLock(self, name, get_module_lock(name))
@@ -308,29 +290,13 @@ class ImportHooks:
             _empty(unfinished, spec.name)
             return init_and_mark(spec, unfinished)
 
-        @functools.wraps(originals.start)
-        def start_and_tell(thread: threading.Thread) -> None:
-            originals.start(thread)
-            # Whoever has put something in front of this goes on calling it afterwards.
-            if self.installed and thread.ident is not None:
-                self.locks.started(thread.ident)
-
-        @functools.wraps(originals.start_new_thread)
-        def start_new_thread_and_tell(*arguments: Any, **named: Any) -> int:  # noqa: ANN401
-            ident = originals.start_new_thread(*arguments, **named)
-            if self.installed:
-                self.locks.started(ident)
-            return ident
-
         partial.HIDDEN.update({init_and_mark.__code__, module_from_spec.__code__})
         _register_process_hooks(self)
         partial.wait_with(self.wait_for, self.may_wait)
         filters.install()
         bootstrap.Functions(get_guarded_lock, init_and_mark, module_from_spec).put()
-        threading.Thread.start = start_and_tell  # type: ignore[assignment,method-assign]
-        _thread.start_new_thread = start_new_thread_and_tell
+        self._births.install()
         self._originals = originals
-        self._starts = start_and_tell, start_new_thread_and_tell
         self._note_imports_under_way()
 
     def _note_imports_under_way(self) -> None:
@@ -341,6 +307,9 @@ class ImportHooks:
             module = sys.modules.get(name)
             if module is not None:
                 partial.mark(package, module)
+
+    def _note_birth(self, thread: int) -> None:
+        self.locks.started(thread)
 
     def _on_free(self) -> None:
         filters.hand_over()

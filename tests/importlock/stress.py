@@ -174,10 +174,26 @@ def importable(modules: list[str]) -> list[str]:
         ]
 
 
+def count(totals: dict[str, collections.Counter[str]], result: dict[str, Any]) -> None:
+    """Add a trial to the totals of its kind, and tell of what nobody expects."""
+    total = totals[result["kind"]]
+    total["trials"] += 1
+    total["with failures"] += bool(result["failures"])
+    total["failed imports"] += len(result["failures"])
+    for key in ("hung", "circles", "waits", "opened", "retried"):
+        total[key] += result.get(key, 0)
+    if result["kind"] == "guarded":
+        if result["failures"]:
+            print(f"seed {result['seed']}: {result['failures']}", flush=True)
+        if total["trials"] % 100 == 0:
+            print(f"{total['trials']} guarded trials", flush=True)
+
+
 def main() -> int:
     """Run the trials and print a table; the status is 1 if a guarded one failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=1000, help="of each kind")
+    parser.add_argument("--naive", type=int, help="naive trials, if not as many")
     parser.add_argument("--seed", type=int, default=0, help="of the first trial")
     parser.add_argument("--jobs", type=int, default=3, help="trials side by side")
     parser.add_argument("--kind", choices=["naive", "guarded", "both"], default="both")
@@ -197,25 +213,20 @@ def main() -> int:
         f"{len(modules)} modules, seeds {seeds[0]} to {seeds[-1]},"
         f" Python {sys.version.split()[0]}"
     )
+    naive = seeds if parsed.naive is None else seeds[: parsed.naive]
     totals = {kind: collections.Counter[str]() for kind in kinds}
     with concurrent.futures.ThreadPoolExecutor(parsed.jobs) as pool:
         trials = [
             pool.submit(start_trial, seed, kind, modules)
             for seed in seeds
             for kind in kinds
+            if kind == "guarded" or seed in naive
         ]
-        for future in concurrent.futures.as_completed(trials):
-            result = future.result()
-            total = totals[result["kind"]]
-            total["trials"] += 1
-            total["with failures"] += bool(result["failures"])
-            total["failed imports"] += len(result["failures"])
-            for key in ("hung", "circles", "waits", "opened", "retried"):
-                total[key] += result.get(key, 0)
-            if result["failures"] and result["kind"] == "guarded":
-                print(f"seed {result['seed']}: {result['failures']}", flush=True)
-            if result["kind"] == kinds[-1] and total["trials"] % 100 == 0:
-                print(f"{total['trials']} trials", flush=True)
+        try:
+            for future in concurrent.futures.as_completed(trials):
+                count(totals, future.result())
+        except KeyboardInterrupt:  # what has been found is shown all the same
+            pool.shutdown(cancel_futures=True)
     columns = (
         *("trials", "with failures", "failed imports", "hung"),
         *("circles", "waits", "opened", "retried"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from typing import TYPE_CHECKING
+import sysconfig
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +20,10 @@ pytestmark = pytest.mark.skipif(
     not hasattr(os, "fork") or "fork" not in multiprocessing.get_all_start_methods(),
     reason="processes do not fork here",
 )
+
+_sysconfig: Any = sysconfig
+CONFIGURATION = _sysconfig._get_sysconfigdata_name()
+"""What the first look at the configuration of Python imports."""
 
 # What a child looks at and does, and `in_child`, which does it in one and returns what
 # it says: "fine", or what is wrong.
@@ -178,6 +183,47 @@ def test_a_child_of_the_worker(run_trial: RunTrial) -> None:
     )
     assert report.result == "(\"['colorsys', 'part']\", 0)"
     assert report.errors == []
+
+
+def test_a_fork_amid_a_lock_of_the_standard_library(run_trial: RunTrial) -> None:
+    """It waits until a lock is free that nothing would free in the child."""
+    report = run_trial(
+        "guarded",
+        {
+            "forking.py": CHILD,
+            "configured.py": """
+                import sys, sysconfig
+                sys.modules.pop(sysconfig._get_sysconfigdata_name(), None)
+                sysconfig._CONFIG_VARS = None
+                sysconfig._CONFIG_VARS_INITIALIZED = False
+                version = sysconfig.get_config_var("py_version_short")
+            """,
+            f"{CONFIGURATION}.py": """
+                import signals
+                signals.tell("half")
+                signals.hear("looked")
+                build_time_vars = {}
+            """,
+        },
+        warm=["configured"],
+        main="""
+            import signals
+            from ipywarmup.importlock import bootstrap
+            is_loading = bootstrap.is_loading
+            def look(frame):
+                loading = is_loading(frame)
+                signals.tell("looked")
+                return loading
+            bootstrap.is_loading = look
+            signals.hear("half")
+            import forking
+            result = forking.in_child(["configured"])
+            import configured, sys
+            result = result, configured.version == "%d.%d" % sys.version_info[:2]
+        """,
+    )
+    assert report.errors == []
+    assert report.result == "('fine', True)"
 
 
 def test_children_of_random_moments(run_trial: RunTrial) -> None:
