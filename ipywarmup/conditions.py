@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _RLock: Any = type(threading.RLock())
+_wait_for: Any = threading.Condition.wait_for
 
 
 class Condition(_RLock):  # type: ignore[misc]
@@ -31,7 +32,9 @@ class Condition(_RLock):  # type: ignore[misc]
         self, predicate: Callable[[], bool], timeout: float | None = None
     ) -> bool:
         """Wait as `threading.Condition.wait_for` does, and return the last answer."""
-        return self._condition.wait_for(predicate, timeout)
+        # By way of `wait` above, as that of a `threading.Condition` goes.
+        found: bool = _wait_for(self, predicate, timeout)
+        return found
 
     def notify_all(self) -> None:
         """Wake all who wait."""

@@ -130,11 +130,13 @@ def test_the_imports_own_exception_is_raised(  # noqa: PLR0913, PLR0917
     holding: Holding,
     write_module: Callable[..., str],
     when_waiting: WhenWaiting,
+    gates: list[threading.Event],
     error: BaseException,
     state: str,
 ) -> None:
     """Whenever the import fails, require raises the very exception it raised."""
     gate = threading.Event()
+    gates.append(gate)
     name = write_module(
         "shared.gate.wait()\nraise shared.error", gate=gate, error=error
     )
