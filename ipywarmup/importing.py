@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from ipywarmup.importlock.bootstrap import is_machinery
+from ipywarmup.importlock.bootstrap import is_initializing, is_machinery
 from ipywarmup.importlock.failures import (
     heal,
     is_transient,
@@ -119,6 +119,9 @@ def _import_and_heal(name: str) -> Outcome:
         outcome = import_module(name)
         if outcome.exception is not None:
             heal(name, outcome.exception)
+        elif is_initializing(outcome.module):
+            stuck = f"{name!r} is being imported by another thread, without progress"
+            outcome = Outcome(exception=ImportError(stuck, name=name))
         return outcome
 
 

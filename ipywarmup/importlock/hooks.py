@@ -232,7 +232,8 @@ class ImportHooks:
             return True
         if self._leaving and owner in self._workers:
             return False
-        if not self.locks.wait_for(owner, lambda: module_lock.owner is None):
+        name = module_lock.name
+        if not self.locks.wait_for(owner, lambda: module_lock.owner is None, name):
             return False
         try:
             module_lock.acquire()
