@@ -15,6 +15,7 @@ from ipywarmup.importlock.failures import (
 )
 from ipywarmup.importlock.filters import own_filters
 from ipywarmup.importlock.hooks import hooks, package_of
+from ipywarmup.importlock.partial import hide_frames
 from ipywarmup.nearest import hint_for
 from ipywarmup.output import collected
 
@@ -85,6 +86,7 @@ def import_module(name: str) -> Outcome:
         __import__(name)
         return Outcome(module=sys.modules[name])
     except BaseException as exception:  # SystemExit fails an import, too
+        hide_frames(exception)
         return Outcome(exception=exception, traceback=_without_importing(exception))
 
 

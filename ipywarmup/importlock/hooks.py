@@ -225,6 +225,17 @@ class ImportHooks:
         if not self._borrowers:
             self._remove_if_idle()
 
+    def _needs_no_guard(self, name: str, module_lock: Any) -> bool:  # noqa: ANN401
+        """Whether a thread is inside the package already, and nobody in its way."""
+        return (
+            self.locks.is_inside(package_of(name))
+            and (
+                module_lock.owner is None or module_lock.owner == threading.get_ident()
+            )
+            and not self._foreign
+            and not self._leaving
+        )
+
     def _acquire_module(self, module_lock: Any) -> bool:  # noqa: ANN401
         owner = module_lock.owner
         if owner is None or owner == threading.get_ident():
@@ -269,8 +280,11 @@ class ImportHooks:
         originals = bootstrap.Functions.now()
         get_module_lock, init_module_attrs, create_module = originals
 
-        def get_guarded_lock(name: str) -> _GuardedLock:
-            return _GuardedLock(self, name, get_module_lock(name))
+        def get_guarded_lock(name: str) -> Any:  # noqa: ANN401
+            module_lock = get_module_lock(name)
+            if self._needs_no_guard(name, module_lock):
+                return module_lock
+            return _GuardedLock(self, name, module_lock)
 
         def init_and_mark(
             spec: Any,  # noqa: ANN401
