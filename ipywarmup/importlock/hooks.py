@@ -163,8 +163,8 @@ class ImportHooks:
         """Whether the calling thread does not import a half-built module itself."""
         package = package_of(module)
         return not (
-            self._leaving
-            or self.locks.is_inside(package)
+            self.locks.is_inside(package)
+            or self._leaving
             or any(
                 module_lock.owner == threading.get_ident()
                 for module_lock in self._foreign.get(package, ())

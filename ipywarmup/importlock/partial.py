@@ -63,8 +63,11 @@ def wait_with(wait_for: WaitFor, may_wait: MayWait) -> None:
 
 
 def _look_up(half_built: ModuleType, name: str) -> Any:  # noqa: ANN401 - of any module
-    # What the module has, and what a `__getattr__` of its own gives, never gets here.
+    # What the module has never gets here.
     __tracebackhide__ = True
+    if "__getattr__" in vars(half_built):
+        with contextlib.suppress(AttributeError):
+            return ModuleType.__getattribute__(half_built, name)
     if name not in _NEVER_LATER and _wait_for(_name_of(half_built)):
         # Whatever it has become meanwhile answers for itself.
         module = sys.modules.get(_name_of(half_built))
@@ -132,6 +135,9 @@ class _LikeModuleType(type):
 class _HalfBuilt(ModuleType, metaclass=_LikeModuleType):
     """A module whose body still runs."""
 
+    # For speed: that of a plain module would be called as a function each time. What
+    # it does in addition when something is missing, `__getattr__` has it do.
+    __getattribute__ = object.__getattribute__
     # No function: what it gives is bound to the module already.
     __getattr__ = _LookUp()  # type: ignore[misc]
 
