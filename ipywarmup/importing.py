@@ -7,7 +7,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from ipywarmup.importlock.bootstrap import is_machinery
+from ipywarmup.importlock.bootstrap import is_initializing, is_machinery
 from ipywarmup.importlock.failures import (
     heal,
     is_transient,
@@ -16,6 +16,7 @@ from ipywarmup.importlock.failures import (
 )
 from ipywarmup.importlock.filters import own_filters
 from ipywarmup.importlock.hooks import hooks, package_of
+from ipywarmup.importlock.partial import hide_frames
 from ipywarmup.nearest import hint_for
 from ipywarmup.output import collected
 from ipywarmup.responsiveness.settings import settings
@@ -95,6 +96,7 @@ def import_module(name: str) -> Outcome:
         __import__(name)
         return Outcome(module=sys.modules[name])
     except BaseException as exception:  # SystemExit fails an import, too
+        hide_frames(exception)
         return Outcome(exception=exception, traceback=_without_importing(exception))
 
 
@@ -144,6 +146,9 @@ def _import_and_heal(name: str) -> Outcome:
         outcome = import_module(name)
         if outcome.exception is not None:
             heal(name, outcome.exception)
+        elif is_initializing(outcome.module):
+            stuck = f"{name!r} is being imported by another thread, without progress"
+            outcome = Outcome(exception=ImportError(stuck, name=name))
         return outcome
 
 

@@ -43,8 +43,8 @@ class WarmupMagics(Magics):
     patience = Float(
         hooks.locks.patience,
         min=0.0,
-        help="Seconds for which an import waits for another one of the same package"
-        " that makes no progress.",
+        help="Seconds without progress after which an import gives its lane to the next"
+        " one, and no longer keeps others out of its package.",
     ).tag(config=True)
     lanes = Int(
         default_lanes(),
@@ -110,8 +110,9 @@ class WarmupMagics(Magics):
 
         Settings
         --------
-        `%config WarmupMagics` lists them: panel, log_to_stderr, lanes. From Python,
-        `ipywarmup.get_manager()` is the manager behind this magic.
+        `%config WarmupMagics` lists them: panel, log_to_stderr, lanes, patience,
+        refuse_unsafe. From Python, `ipywarmup.get_manager()` is the manager behind this
+        magic.
         """
         # The first line brings what it needs, so that loading costs next to nothing.
         from ipywarmup.session import run_line  # noqa: PLC0415
@@ -143,6 +144,7 @@ class WarmupMagics(Magics):
         hooks.locks.patience = self.patience
         if isinstance(self.manager.pool, WarmupPool):
             self.manager.pool.lanes = self.lanes
+            self.manager.pool.patience = self.patience
 
 
 def load(shell: InteractiveShell) -> None:

@@ -80,7 +80,7 @@ class WarmupPool(Executor):
         self._started_at: dict[int, float] = {}
         self._closed = False
         self._holds = 0
-        self._patience = patience
+        self.patience = patience
         self._lanes = 1
         self.lanes = default_lanes() if lanes is None else lanes
         in_child(self._forget_threads)
@@ -215,7 +215,7 @@ class WarmupPool(Executor):
 
     def _overdue(self, now: float) -> int:
         """Count the running jobs that have lost their lane."""
-        return sum(now - began >= self._patience for began in self._started_at.values())
+        return sum(now - began >= self.patience for began in self._started_at.values())
 
     def _first_idle(self) -> int:
         """Return the lowest number of a worker without a job; some worker has none."""
@@ -240,9 +240,9 @@ class WarmupPool(Executor):
                         self._condition.notify_all()
                     return job
                 until_overdue = [
-                    self._patience - (now - began)
+                    self.patience - (now - began)
                     for began in self._started_at.values()
-                    if now - began < self._patience
+                    if now - began < self.patience
                 ]
                 waits_for_lane = self._jobs and until_overdue and not self._holds
                 self._condition.wait(min(until_overdue) if waits_for_lane else None)

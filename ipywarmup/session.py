@@ -68,11 +68,19 @@ def run_line(magics: WarmupMagics, line: str) -> TableView | None:
 
 def _warm(magics: WarmupMagics, request: Request) -> None:
     """Start modules or add them."""
+    known = magics.manager.status()
+    warm, failed = (
+        [name for name in dict.fromkeys(request.modules) if name in known[state]]
+        for state in ("completed", "failed")
+    )
+    begun = [name for name in request.modules if name not in {*warm, *failed}]
     start = magics.manager.prepare(request.modules)
     try:
         # All that the main thread has to do comes before the first import.
         if not request.quiet:
-            _say("Warming up in the background", request.modules)
+            _say("Warming up in the background", begun)
+            _say("Already warm", warm)
+            _say("Failed before, and tried again by `%warmup retry`", failed)
             _follow(magics)
     finally:
         start()
@@ -159,4 +167,6 @@ def _block(magics: WarmupMagics, request: Request) -> None:
 
 
 def _say(what: str, names: Sequence[str], *, otherwise: str = "") -> None:
-    print(f"{what}: {enumerate_names(names, most=8)}" if names else otherwise)
+    said = f"{what}: {enumerate_names(names, most=8)}" if names else otherwise
+    if said:
+        print(said)

@@ -40,6 +40,8 @@ _lock = threading.RLock()
 _originals: dict[str, Callable[..., Any]] = {}
 # Of the process: the filters in force last, those that blocks have saved before them.
 _stack: list[list[Any]] = []
+# What else was in force before the first of those blocks.
+_outside: dict[str, Any] = {}
 _installed = _leaving = False
 
 
@@ -47,9 +49,11 @@ class _State:
     """What `warnings` looks up for one thread that imports."""
 
     def __init__(self) -> None:
-        self.values = {name: _shared[name] for name in _BY_THREAD if name in _shared}
+        # A block of the user's own is not meant for the imports.
+        outside = _outside if len(_stack) > 1 else _shared
+        self.values = {name: outside[name] for name in _BY_THREAD if name in outside}
         self.given = self.values.copy()
-        filters = list(_shared["filters"])
+        filters = list(_stack[0])
         self.values["filters"] = filters
         self.stack = [filters]
         self.before = filters.copy()
@@ -102,6 +106,8 @@ def _note(filters: list[Any]) -> None:
         if saved is filters:
             del stack[position + 1 :]
             return
+    if stack is _stack and len(stack) == 1:
+        _outside.update({name: _shared.get(name) for name in _BY_THREAD})
     stack.append(filters)
 
 

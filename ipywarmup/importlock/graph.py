@@ -95,7 +95,8 @@ class LockGraph:
 
     def is_inside(self, thread: int, package: str) -> bool:
         """Whether a thread has entered a package and not left it."""
-        return thread in self._holders.get(self._root(package), ())
+        holders = self._holders.get(self._merged.get(package, package))
+        return holders is not None and thread in holders
 
     def holders(self) -> set[int]:
         """Return the threads that hold anything."""

@@ -170,8 +170,8 @@ class ImportHooks:
         """Whether the calling thread does not import a half-built module itself."""
         package = package_of(module)
         return not (
-            self._leaving
-            or self.locks.is_inside(package)
+            self.locks.is_inside(package)
+            or self._leaving
             or any(
                 module_lock.owner == threading.get_ident()
                 for module_lock in self._foreign.get(package, ())
@@ -232,6 +232,17 @@ class ImportHooks:
         if not self._borrowers:
             self._remove_if_idle()
 
+    def _needs_no_guard(self, name: str, module_lock: Any) -> bool:  # noqa: ANN401
+        """Whether a thread is inside the package already, and nobody in its way."""
+        return (
+            self.locks.is_inside(package_of(name))
+            and (
+                module_lock.owner is None or module_lock.owner == threading.get_ident()
+            )
+            and not self._foreign
+            and not self._leaving
+        )
+
     def _acquire_module(self, module_lock: Any) -> bool:  # noqa: ANN401
         owner = module_lock.owner
         if owner is None or owner == threading.get_ident():
@@ -239,7 +250,8 @@ class ImportHooks:
             return True
         if self._leaving and owner in self._workers:
             return False
-        if not self.locks.wait_for(owner, lambda: module_lock.owner is None):
+        name = module_lock.name
+        if not self.locks.wait_for(owner, lambda: module_lock.owner is None, name):
             return False
         try:
             module_lock.acquire()
@@ -275,8 +287,11 @@ class ImportHooks:
         originals = bootstrap.Functions.now()
         get_module_lock, init_module_attrs, create_module = originals
 
-        def get_guarded_lock(name: str) -> _GuardedLock:
-            return _GuardedLock(self, name, get_module_lock(name))
+        def get_guarded_lock(name: str) -> Any:  # noqa: ANN401
+            module_lock = get_module_lock(name)
+            if self._needs_no_guard(name, module_lock):
+                return module_lock
+            return _GuardedLock(self, name, module_lock)
 
         def init_and_mark(
             spec: Any,  # noqa: ANN401

@@ -17,6 +17,9 @@ _LOOKS = 10
 """How often a waiting thread looks after those it waits for, within `patience`."""
 
 
+_MODULE_PATIENCE = 10
+"""How many times longer a single module is waited for than a package."""
+
 _MOMENT = 0.005
 """Seconds between two looks of a thread that waits for something else than a lock."""
 
@@ -193,9 +196,11 @@ class PackageLocks:
         """Let nobody else be inside any package, or enter one, during a block."""
         return self.holding(EVERYTHING)
 
-    def wait_for(self, thread: int, is_over: Callable[[], bool]) -> bool:
+    def wait_for(self, thread: int, is_over: Callable[[], bool], what: str) -> bool:
         """
-        Wait until something is over that another thread does.
+        Wait until something is over that another thread does, for `what`.
+
+        A module may take its time: it is waited for ten times as long as a package.
 
         Returns
         -------
@@ -212,12 +217,12 @@ class PackageLocks:
             ):
                 return False
             try:
-                watch = _Watch()
+                watch, patience = _Watch(), self.patience * _MODULE_PATIENCE
                 while not is_over():
                     pulses = self._pulses(me)
                     if None in pulses.values() or self._is_open:
                         return False
-                    if watch.is_still(pulses, self.patience):
+                    if watch.is_still(pulses, patience):
                         self._give_up(pulses)
                         self._left_behind[thread] = self._pulse(thread)
                         break
@@ -228,7 +233,8 @@ class PackageLocks:
             finally:
                 self._graph.stop_waiting(me)
         self._report(
-            f"waits no longer for an import: no progress for {self.patience:g} s"
+            f"waits no longer for {what!r}: no progress for {patience:g} s, what it"
+            " lacks yet is missing"
         )
         return False
 
@@ -304,7 +310,9 @@ class PackageLocks:
                 continue
             if self._is_open or watch.is_still(pulses, self.patience):
                 self._give_up(pulses)
-                reasons.append(f"no progress for {self.patience:g} s")
+                reasons.append(
+                    f"no progress for {self.patience:g} s, what it lacks yet is missing"
+                )
                 return self._graph.enter(me, package, force=True) or set()
             self._condition.wait(self.patience / _LOOKS)
         return circle
@@ -331,8 +339,6 @@ class PackageLocks:
             )
         elif self._parents.get(me) in others:
             reasons.append("it was started by one of them")
-        elif others and not reasons and not self._is_open:
-            reasons.append("still no progress")
 
     def _imports(self, thread: int) -> bool:
         return thread in self._graph.holders() or self._is_importing(thread)

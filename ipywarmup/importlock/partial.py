@@ -63,8 +63,11 @@ def wait_with(wait_for: WaitFor, may_wait: MayWait) -> None:
 
 
 def _look_up(half_built: ModuleType, name: str) -> Any:  # noqa: ANN401 - of any module
-    # What the module has, and what a `__getattr__` of its own gives, never gets here.
+    # What the module has never gets here.
     __tracebackhide__ = True
+    if "__getattr__" in vars(half_built):
+        with contextlib.suppress(AttributeError):
+            return ModuleType.__getattribute__(half_built, name)
     if name not in _NEVER_LATER and _wait_for(_name_of(half_built)):
         # Whatever it has become meanwhile answers for itself.
         module = sys.modules.get(_name_of(half_built))
@@ -76,6 +79,24 @@ def _look_up(half_built: ModuleType, name: str) -> Any:  # noqa: ANN401 - of any
     return ModuleType.__getattribute__(half_built, name)
 
 
+_as_a_plain_one = ModuleType.__getattribute__
+
+
+class _Lacking(ModuleType):
+    """Lacks what a module lacks, and says so in its words."""
+
+    __slots__ = ("__lacking",)
+
+    def __init__(self, name: str, module: ModuleType) -> None:
+        super().__init__(name)
+        self.__spec__ = vars(module).get("__spec__")
+        self.__lacking = module
+
+    def __dir__(self) -> list[str]:
+        # Whoever looks for a name that was meant looks here.
+        return list(ModuleType.__dir__(self.__lacking))
+
+
 class _LookUp:
     """What a half-built module is asked with for what it does not have."""
 
@@ -84,15 +105,13 @@ class _LookUp:
             # Of the class; that of a plain module has none.
             raise AttributeError("__getattr__")
         # On the importing thread nothing of ours is on the stack when it raises.
-        if _may_wait(_name_of(half_built)):
+        name = _name_of(half_built)
+        if _may_wait(name):
             return MethodType(_look_up, half_built)
-        attributes = vars(half_built)
-        if "__getattr__" in attributes:
-            return MethodType(ModuleType.__getattribute__, half_built)
+        if "__getattr__" in vars(half_built):
+            return MethodType(_as_a_plain_one, half_built)
         # A module may fetch this, to be asked by a `__getattr__` that it defines next.
-        as_it_is = ModuleType(_name_of(half_built))
-        vars(as_it_is).update(attributes)
-        return MethodType(ModuleType.__getattribute__, as_it_is)
+        return MethodType(_as_a_plain_one, _Lacking(name, half_built))
 
 
 class _LikeModuleType(type):
@@ -116,6 +135,9 @@ class _LikeModuleType(type):
 class _HalfBuilt(ModuleType, metaclass=_LikeModuleType):
     """A module whose body still runs."""
 
+    # For speed: that of a plain module would be called as a function each time. What
+    # it does in addition when something is missing, `__getattr__` has it do.
+    __getattribute__ = object.__getattribute__
     # No function: what it gives is bound to the module already.
     __getattr__ = _LookUp()  # type: ignore[misc]
 

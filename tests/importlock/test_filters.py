@@ -141,7 +141,7 @@ def test_an_import_records_its_own_warnings() -> None:
 
 
 def test_a_workers_filters_hold_for_its_own_warnings() -> None:
-    """An "error" filter of the user's is that of the import that begins under it."""
+    """An "error" filter of the process is that of an import, which may change it."""
     raised: list[str] = []
 
     def work() -> None:
@@ -154,14 +154,38 @@ def test_a_workers_filters_hold_for_its_own_warnings() -> None:
             warnings.warn("go on", UserWarning, stacklevel=1)
             warnings.resetwarnings()
 
+    warnings.simplefilter("error")
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
         worker = Steps(work)
         worker.next()
         worker.join()
         with pytest.raises(UserWarning, match="here"):
             warnings.warn("here", UserWarning, stacklevel=1)
     assert raised == ["stop"]
+
+
+@pytest.mark.parametrize("record", [False, True])
+def test_a_block_is_not_that_of_an_import_that_begins_meanwhile(
+    *, record: bool
+) -> None:
+    """What a user's block does to warnings, it does not do to those of an import."""
+    raised: list[UserWarning] = []
+
+    def work() -> None:
+        with filters.own_filters():
+            try:
+                warnings.warn("of the module", UserWarning, stacklevel=1)
+            except UserWarning as warning:
+                raised.append(warning)
+
+    warnings.simplefilter("ignore")
+    with warnings.catch_warnings(record=record) as caught:
+        warnings.simplefilter("always" if record else "error")
+        worker = Steps(work)
+        worker.next()
+        worker.join()
+    assert not caught
+    assert raised == []
 
 
 def test_nothing_is_left_once_the_last_import_has_ended() -> None:

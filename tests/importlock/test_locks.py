@@ -200,8 +200,10 @@ def test_a_wait_for_a_thread_counts(steered: Steered) -> None:
     steered.acquire("one", "P")
     steered.acquire("two", "Q")
     two, one = steered.crew.ident("two"), steered.crew.ident("one")
-    assert steered.crew.do("one", steered.locks.wait_for, two, over.is_set) is None
-    assert steered.crew.do("two", steered.locks.wait_for, one, over.is_set) is False
+    assert steered.crew.do("one", steered.locks.wait_for, two, over.is_set, "m") is None
+    assert (
+        steered.crew.do("two", steered.locks.wait_for, one, over.is_set, "m") is False
+    )
     assert steered.acquire("two", "P") is False
     steered.release("two", "P")
     over.set()

@@ -195,6 +195,33 @@ def test_imports_in_an_exit_handler(agree: Agree) -> None:
     assert guarded.stderr == "part\n"
 
 
+def test_a_module_that_nobody_completes(run_trial: Callable[..., Report]) -> None:
+    """A second warmup of a module that is stuck in another thread's import fails."""
+    report = run_trial(
+        "guarded",
+        {
+            "endless.py": """
+                import signals
+                signals.tell("half")
+                signals.hear("the end")
+            """,
+        },
+        warm=["endless"],
+        main="""
+            import ipywarmup, signals
+            from ipywarmup.importlock.hooks import hooks
+            hooks.locks.patience = 0.05
+            signals.hear("half")
+            second = ipywarmup.WarmupManager(log_to_stderr=False)
+            second.submit(["endless"])
+            second.wait()
+            result = second.canaries()[0]["error"]
+        """,
+    )
+    assert report.errors == []
+    assert "'endless' is being imported by another thread" in report.result
+
+
 def test_a_module_that_imports_for_ever(run_trial: Callable[..., Report]) -> None:
     """What it holds up goes on once it has stood still for a while, and it alone."""
     guarded = run_trial(

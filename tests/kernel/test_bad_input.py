@@ -208,7 +208,7 @@ def test_module_that_never_ends(
     kernel: Kernel, write_module: WriteModule, write_gated: WriteGated
 ) -> None:
     """After the pool's patience its lane goes to the others; the kernel goes on."""
-    kernel.run("pool = ipywarmup.get_manager().pool; pool._patience = 0.05")
+    kernel.run("pool = ipywarmup.get_manager().pool; pool.patience = 0.05")
     (stuck, gate), one, two = write_gated(), write_module(), write_module()
     kernel.execute(f"%warmup {stuck} {one} {two}")
     gate.wait_until_reached()
@@ -217,7 +217,7 @@ def test_module_that_never_ends(
     assert kernel.canary(stuck)["status"] == "running"
     cell = kernel.execute(f"%warmup wait {stuck} --timeout 0.01")
     assert f"Not warm after 0.01 s: {stuck}" in cell.stdout
-    kernel.run("pool._patience = 10.0")
+    kernel.run("pool.patience = 10.0")
     gate.open()
     assert "3 of 3 modules completed" in kernel.execute("%warmup wait").stdout
 
@@ -255,7 +255,7 @@ def test_all_at_once(
     kernel: Kernel, write_module: WriteModule, write_gated: WriteGated
 ) -> None:
     """Every bad module in one line: each has its record, and nothing is lost."""
-    kernel.run("pool = ipywarmup.get_manager().pool; pool._patience = 0.05")
+    kernel.run("pool = ipywarmup.get_manager().pool; pool.patience = 0.05")
     stuck, gate = write_gated()
     bad = [
         "nosuch_module",
@@ -271,7 +271,7 @@ def test_all_at_once(
     kernel.execute(f"%warmup wait {' '.join(mixed)}")
     status = kernel.value("ipywarmup.get_manager().status()")
     assert status == {"pending": [stuck], "completed": good, "failed": bad}
-    kernel.run("pool._patience = 10.0")
+    kernel.run("pool.patience = 10.0")
     gate.open()
     cell = kernel.execute("%warmup wait")
     assert "Warmup done: 6 of 11 modules completed, 5 failed" in cell.stdout

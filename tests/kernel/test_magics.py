@@ -205,6 +205,27 @@ def test_cancel_drops_what_has_not_started(
     assert kernel.value(f"{one!r} in __import__('sys').modules") is False
 
 
+def test_what_is_known_already_is_not_announced_as_begun(
+    kernel: Kernel, write_module: WriteModule
+) -> None:
+    """A line that is run again says what is warm, what has failed, and the remedy."""
+    fine, failing = write_module(""), write_module("1 / 0")
+    kernel.execute(f"%warmup {fine} {failing} --wait")
+    assert kernel.execute(f"%warmup {fine} {failing}").stdout == (
+        f"Already warm: {fine}\n"
+        f"Failed before, and tried again by `%warmup retry`: {failing}\n"
+    )
+
+
+def test_patience_is_that_of_lanes_and_packages(kernel: Kernel) -> None:
+    """One setting says when an import that makes no progress makes way."""
+    kernel.execute("%config WarmupMagics.patience = 3")
+    patience = "ipywarmup.get_manager().pool.patience"
+    assert kernel.value(patience) == 3
+    hooks = "__import__('ipywarmup.importlock.hooks', fromlist=['hooks']).hooks"
+    assert kernel.value(f"{hooks}.locks.patience") == 3
+
+
 def test_retry_submits_what_failed_again(
     kernel: Kernel, write_module: WriteModule
 ) -> None:
