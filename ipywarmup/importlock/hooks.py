@@ -156,7 +156,6 @@ class ImportHooks:
             self._foreign.clear()
             self._unfinished.clear()
             filters.remove()
-        with self.locks.frozen:
             self._on_free()
 
     def may_wait(self, module: str) -> bool:
@@ -205,8 +204,7 @@ class ImportHooks:
         if self._leaving:
             self._park()
         try:
-            if not self.locks.again(package):
-                self.locks.acquire(package)
+            self.locks.acquire(package)
             try:
                 if self._foreign:
                     self._wait_for_foreign(package)

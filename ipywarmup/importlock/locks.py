@@ -129,10 +129,6 @@ class PackageLocks:
         """Whether any package is held, or anybody waits."""
         return bool(self._graph)
 
-    def again(self, package: str) -> bool:
-        """Enter a package once more; False if the calling thread is not inside."""
-        return self._graph.again(threading.get_ident(), package)
-
     def acquire(self, package: str) -> bool:
         """
         Enter a package, after those who are inside have left.
@@ -249,11 +245,6 @@ class PackageLocks:
     def is_waiting(self, thread: int) -> bool:
         """Whether a thread waits for others."""
         return bool(self._graph.blockers(thread))
-
-    def is_suspended(self, thread: int) -> bool:
-        """Whether a thread cannot go on before the calling one does."""
-        with self._condition:
-            return self._graph.waits_for(thread, threading.get_ident())
 
     def started(self, child: int) -> None:
         """Note that the calling thread has started another."""

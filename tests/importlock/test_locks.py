@@ -160,14 +160,14 @@ def test_a_circle_lets_one_in(steered: Steered) -> None:
     steered.acquire("one", "P")
     steered.acquire("two", "Q")
     assert steered.acquire("one", "Q") is None
-    suspended = steered.locks.is_suspended
-    assert steered.crew.do("two", suspended, steered.crew.ident("one")) is True
+    one, two = steered.crew.ident("one"), steered.crew.ident("two")
+    assert steered.locks._graph.waits_for(one, two) is True
     assert steered.acquire("two", "P") is False
     steered.release("two", "P")
     assert steered.crew.sleeps("one")
     steered.release("two", "Q")
     assert steered.crew.results["one"] is True
-    assert steered.crew.do("two", suspended, steered.crew.ident("one")) is False
+    assert steered.locks._graph.waits_for(one, two) is False
     steered.release("one", "Q")
     steered.release("one", "P")
     assert steered.locks.counts == Counts(waits=1, circles=1)
