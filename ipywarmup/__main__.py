@@ -31,7 +31,19 @@ def main(arguments: list[str] | None = None) -> int:
     demo.add_argument(
         "--lab", action="store_true", help="open the notebook in JupyterLab instead"
     )
-    bench = commands.add_parser("bench", help="measure what ipywarmup itself costs")
+    bench = commands.add_parser(
+        "bench",
+        help="measure a warmup beside plain, naive and lazy imports",
+        description="Import modules in fresh processes: in the foreground, naively on"
+        " threads, lazily, and with a warmup; show how long it took, how long the main"
+        " thread was stalled, and what is left to pay later.",
+    )
+    bench.add_argument(
+        "modules",
+        nargs="*",
+        metavar="MODULE",
+        help="what to import (default: what is installed of a heavy set)",
+    )
     bench.add_argument(
         "--rounds",
         type=_count,
@@ -39,15 +51,39 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="N",
         help="how often to measure (default: %(default)s)",
     )
+    busy = bench.add_mutually_exclusive_group()
+    busy.add_argument(
+        "--busy-rounds",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="how often with a main thread that computes, where a naive import takes"
+        " half a minute (default: %(default)s)",
+    )
+    busy.add_argument(
+        "--no-busy",
+        dest="busy_rounds",
+        action="store_const",
+        const=0,
+        help="leave that out",
+    )
     bench.add_argument(
         "--json", action="store_true", help="print every round's figures"
+    )
+    bench.add_argument(
+        "--plot", metavar="FILE", help="draw the stalls over time, as PNG or SVG"
+    )
+    bench.add_argument(
+        "--own",
+        action="store_true",
+        help="measure what ipywarmup itself costs instead",
     )
     parsed = parser.parse_args(arguments)
 
     if parsed.command == "bench":
-        from ipywarmup import bench as benchmark  # noqa: PLC0415
-
-        return benchmark.run(rounds=parsed.rounds, as_json=parsed.json)
+        if parsed.own and (parsed.modules or parsed.plot):
+            bench.error("--own takes no modules and draws no plot")
+        return _bench(parsed)
 
     # The demo needs packages that the library does not.
     from ipywarmup import demo as demonstration  # noqa: PLC0415
@@ -57,6 +93,23 @@ def main(arguments: list[str] | None = None) -> int:
     except demonstration.DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
+
+
+def _bench(parsed: argparse.Namespace) -> int:
+    from ipywarmup.bench import command, own  # noqa: PLC0415
+
+    try:
+        if parsed.own:
+            return own.run(rounds=parsed.rounds, as_json=parsed.json)
+        return command.run(
+            parsed.modules,
+            count=parsed.rounds,
+            busy_count=parsed.busy_rounds,
+            as_json=parsed.json,
+            plot=parsed.plot,
+        )
+    except KeyboardInterrupt:
+        return 130  # as a shell says it
 
 
 def _count(text: str) -> int:

@@ -47,6 +47,9 @@ class Canary:
         What the module printed while it was imported, None if nothing.
     attempts : int
         How many times the import was tried, once it has ended.
+    worst_stall_ms : float or None
+        The longest that other threads had to wait for the interpreter at a time while
+        a worker imported it, in milliseconds.
     """
 
     canary_id: int
@@ -61,6 +64,7 @@ class Canary:
     hint: str | None = None
     output: str | None = None
     attempts: int = 0
+    worst_stall_ms: float | None = None
 
     @property
     def queued(self) -> bool:
@@ -111,4 +115,5 @@ class Canary:
             "hint": self.hint,
             "output": self.output,
             "attempts": self.attempts,
+            "worst_stall_ms": self.worst_stall_ms,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -18,9 +19,14 @@ from ipywarmup.importlock.hooks import hooks, package_of
 from ipywarmup.importlock.partial import hide_frames
 from ipywarmup.nearest import hint_for
 from ipywarmup.output import collected
+from ipywarmup.responsiveness.settings import settings
+from ipywarmup.responsiveness.stalls import StallWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType, TracebackType
+
+_stalls = StallWatch(settings.check)
 
 
 class Outcome(NamedTuple):
@@ -39,6 +45,9 @@ class Outcome(NamedTuple):
         What the import printed, where that was collected.
     attempts : int
         How many times it was tried.
+    worst_stall_ms : float or None
+        The longest that another thread had to wait for the interpreter meanwhile, in
+        milliseconds, where that was measured.
     """
 
     module: ModuleType | None = None
@@ -46,6 +55,7 @@ class Outcome(NamedTuple):
     traceback: TracebackType | None = None
     output: str | None = None
     attempts: int = 1
+    worst_stall_ms: float | None = None
 
     @property
     def error(self) -> str | None:
@@ -108,12 +118,27 @@ def import_on_worker(name: str, *, refuse: bool = True) -> Outcome:
     refused = refusal(name) if refuse else None
     if refused is not None:
         return Outcome(exception=refused, attempts=0)
-    with collected() as output, hooks.borrowed(), own_filters():
+    hooks.before_extension = open_needed()
+    with (
+        collected() as output,
+        settings.borrowed(),
+        _stalls.watching() as stalls,
+        hooks.borrowed(),
+        own_filters(),
+    ):
         outcome = _import_and_heal(name)
         if outcome.exception is not None and is_transient(outcome.exception):
             with hooks.locks.alone():
                 outcome = _import_and_heal(name)._replace(attempts=2)
-    return outcome._replace(output=output.text())
+    return outcome._replace(output=output.text(), worst_stall_ms=stalls.worst_ms)
+
+
+@functools.cache
+def open_needed() -> Callable[[str], object]:
+    """Return what opens the libraries of an extension module, loaded on first use."""
+    from ipywarmup.responsiveness import sharedlibs  # noqa: PLC0415
+
+    return sharedlibs.open_needed
 
 
 def _import_and_heal(name: str) -> Outcome:

@@ -12,6 +12,7 @@ from ipywarmup.importlock.bootstrap import unsupported
 from ipywarmup.importlock.hooks import hooks
 from ipywarmup.manager import get_manager
 from ipywarmup.pool import WarmupPool, default_lanes
+from ipywarmup.responsiveness.settings import settings
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -134,6 +135,7 @@ class WarmupMagics(Magics):
         for name in self.trait_names(config=True):
             setattr(self, name, self.trait_defaults(name))
         hooks.remove()
+        settings.remove()
 
     @observe("lanes", "log_to_stderr", "refuse_unsafe", "patience")
     def _apply_settings(self, _change: object = None) -> None:

@@ -20,6 +20,7 @@ from ipywarmup.importlock.bootstrap import unsupported
 from ipywarmup.importlock.hooks import hooks
 from ipywarmup.names import check_names
 from ipywarmup.pool import WarmupPool
+from ipywarmup.responsiveness.settings import settings
 from ipywarmup.run import Notice, Record, Run, Status, call
 
 if TYPE_CHECKING:
@@ -269,7 +270,8 @@ class WarmupManager:
         list of dict
             Keys: canary_id, module, status, thread_name, thread_id, submit_ts,
             start_ts and end_ts (seconds since the epoch), elapsed_ms
-            (milliseconds), error, hint, output.
+            (milliseconds), error, hint, output, attempts, worst_stall_ms
+            (milliseconds).
         """
         return [canary.to_dict() for canary in self.snapshot()]
 
@@ -426,6 +428,8 @@ class WarmupManager:
                 continue
             canary = Canary(len(self._canaries) + 1, name, submitted_at)
             self._canaries.append(canary)
+            if not run.pending:
+                settings.borrow(self)
             hooks.borrow(self)
             run.ids[name] = run.pending[name] = canary.canary_id
             ids.append(canary.canary_id)
@@ -540,6 +544,7 @@ class WarmupManager:
                 hint=hint,
                 output=outcome.output,
                 attempts=outcome.attempts,
+                worst_stall_ms=outcome.worst_stall_ms,
             )
             self._finish(notice, ended)
             self._conclude(notice)
@@ -551,6 +556,8 @@ class WarmupManager:
         self._canaries[canary.canary_id - 1] = canary
         run = notice.run
         del run.pending[canary.module]
+        if not run.pending:
+            settings.give_back(self)
         hooks.give_back(self)
         run.unlogged.add(canary.module)
         notice.records.append(canary)

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from ipywarmup.bench import LINES, RATIOS
+from ipywarmup.bench.own import LINES, RATIOS
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -38,20 +38,21 @@ def test_help_names_the_commands() -> None:
         (["demo", "--lap"], "unrecognized arguments: --lap"),
         (["bench", "--rounds", "0"], "'0' is not 1 or more"),
         (["bench", "--rounds", "many"], "'many' is not 1 or more"),
+        (["bench", "--own", "json"], "--own takes no modules"),
     ],
 )
 def test_mistake_is_told_in_one_line(arguments: list[str], words: str) -> None:
     """What cannot be meant ends with status 2, the usage, and a line about it."""
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    usage, error = done.stderr.splitlines()
+    usage, *_, error = done.stderr.splitlines()
     assert usage.startswith("usage: python -m ipywarmup")
     assert words in error
 
 
-def test_bench_prints_every_line_of_its_table() -> None:
+def test_own_bench_prints_every_line_of_its_table() -> None:
     """Each measured quantity has its figures, the ratios theirs."""
-    done = run("bench", "--rounds", "1")
+    done = run("bench", "--own", "--rounds", "1")
     assert done.returncode == 0, done.stderr
     header, *lines = done.stdout.splitlines()
     assert header.split() == ["median", "min", "max"]
@@ -65,9 +66,9 @@ def test_bench_prints_every_line_of_its_table() -> None:
         assert re.fullmatch(rf"{re.escape(what)}(?: +\d+\.\d\d\d){{3}}", line)
 
 
-def test_bench_prints_json() -> None:
-    """`--json` prints each round's figures by their keys."""
-    done = run("bench", "--json", "--rounds", "2")
+def test_own_bench_prints_json() -> None:
+    """`--own --json` prints each round's figures by their keys."""
+    done = run("bench", "--own", "--json", "--rounds", "2")
     assert done.returncode == 0, done.stderr
     rounds = json.loads(done.stdout)
     assert len(rounds) == 2

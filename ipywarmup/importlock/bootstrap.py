@@ -144,6 +144,14 @@ def held_locks() -> list[tuple[str, Any]]:
     return held
 
 
+def extension_file(spec: Any) -> str | None:  # noqa: ANN401
+    """Return the file of an extension module, None if the module is of another kind."""
+    if not isinstance(spec.loader, ExtensionFileLoader):
+        return None
+    file: str = spec.loader.path
+    return file
+
+
 def creates_by_importlib(spec: Any) -> bool:  # noqa: ANN401
     """Whether the loader of a module lets importlib create it."""
     return type(spec.loader) in {SourceFileLoader, SourcelessFileLoader}

@@ -82,6 +82,12 @@ class ImportHooks:
     ----------
     package_locks : PackageLocks, optional
         Those of the tests; otherwise locks that look after real threads.
+
+    Attributes
+    ----------
+    before_extension : callable
+        Called on a worker with the file of an extension module that is about to be
+        opened there; must not import.
     """
 
     def __init__(self, package_locks: locks.PackageLocks | None = None) -> None:
@@ -106,6 +112,7 @@ class ImportHooks:
         self._unfinished: dict[str, ModuleType] = {}
         self._thaw: Callable[[], None] = lambda: None
         self._leaving = False
+        self.before_extension: Callable[[str], object] = lambda _: None
 
     @property
     def installed(self) -> bool:
@@ -296,6 +303,10 @@ class ImportHooks:
             return module
 
         def module_from_spec(spec: Any) -> ModuleType:  # noqa: ANN401
+            if threading.get_ident() in self._workers and (
+                file := bootstrap.extension_file(spec)
+            ):
+                self.before_extension(file)
             unfinished = self._unfinished.pop(spec.name, None)
             if unfinished is None or not bootstrap.creates_by_importlib(spec):
                 new: ModuleType = create_module(spec)

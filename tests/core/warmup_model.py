@@ -100,7 +100,7 @@ class Model:
             record = dict.fromkeys(
                 (
                     *("thread_name", "thread_id", "start_ts", "end_ts"),
-                    *("elapsed_ms", "error", "hint", "output"),
+                    *("elapsed_ms", "error", "hint", "output", "worst_stall_ms"),
                 )
             ) | {
                 "canary_id": len(self.entries) + 1,

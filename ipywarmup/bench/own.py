@@ -1,5 +1,5 @@
 """
-What ipywarmup itself costs, in fresh processes: ``python -m ipywarmup bench``.
+What ipywarmup itself costs, in fresh processes: ``python -m ipywarmup bench --own``.
 
 Times on a shared machine move from minute to minute, so each round measures all of
 it side by side, and beside a reference: the import of ipywidgets, which the first
@@ -14,7 +14,8 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-_MARK = "IPYWARMUP-BENCH "
+from ipywarmup.bench.program import MARK
+from ipywarmup.bench.rounds import HEAVY
 
 # Run in a kernel, by IPython, so that magics cost what they cost a user. Every
 # name is missing: what is measured is our own work, not that of the modules.
@@ -56,12 +57,6 @@ print(MARK + json.dumps({"ipywidgets": 1000 * (time.perf_counter() - start)}))
 
 # Run in plain processes: what imports on the main thread cost while the hooks are in,
 # which no worker disturbs here.
-HEAVY = (
-    *("torch", "pandas", "sklearn.ensemble", "matplotlib.pyplot", "pyarrow"),
-    *("polars", "statsmodels.api", "seaborn", "sympy"),
-)
-"""Modules that take long to import; those that are installed are."""
-
 _FOREGROUND = """
 import importlib.util, json, sys, time
 from ipywarmup.importlock.hooks import hooks
@@ -191,13 +186,13 @@ def _in_process(command: str, program: str) -> dict[str, float]:
     """Run a command in a fresh interpreter, give it the program, return its figures."""
     done = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", command],
-        input=f"MARK = {_MARK!r}\n{program}",
+        input=f"MARK = {MARK!r}\n{program}",
         capture_output=True,
         text=True,
         check=False,
     )
     for line in done.stdout.splitlines():
-        if line.startswith(_MARK):
-            figures: dict[str, float] = json.loads(line.removeprefix(_MARK))
+        if line.startswith(MARK):
+            figures: dict[str, float] = json.loads(line.removeprefix(MARK))
             return figures
     raise RuntimeError(f"no figures were printed:\n{done.stdout}{done.stderr}")

@@ -1,0 +1,1 @@
+"""The benchmark: other ways to import beside a warmup, and what ipywarmup costs."""

@@ -1,0 +1,70 @@
+"""What ``python -m ipywarmup bench`` does with its arguments."""
+
+from __future__ import annotations
+
+import sys
+
+from ipywarmup.bench import picture, report, rounds
+from ipywarmup.names import check_names
+
+
+def run(
+    modules: list[str],
+    *,
+    count: int,
+    busy_count: int,
+    as_json: bool,
+    plot: str | None,
+) -> int:
+    """
+    Measure, then print a table or JSON.
+
+    Parameters
+    ----------
+    modules : list of str
+        Absolute dotted names; what is installed of `rounds.HEAVY` when empty.
+    count, busy_count : int
+        How many rounds to measure beside an idle and beside a busy main thread.
+    as_json : bool
+        Print every round's figures.
+    plot : str, optional
+        File to draw the stalls into.
+
+    Returns
+    -------
+    int
+        The exit status: 2 if there is nothing to measure, or no file to draw into.
+    """
+    trouble = None if plot is None else picture.objection(plot)
+    if trouble is not None:
+        return _refuse(trouble)
+    try:
+        results = rounds.measure(
+            check_names(dict.fromkeys(modules)) or rounds.installed(),
+            rounds=count,
+            busy_rounds=busy_count,
+            say=_say,
+        )
+    except (ValueError, rounds.ModuleError) as error:
+        return _refuse(str(error))
+    finally:
+        _say("")
+    print(report.as_json(results) if as_json else report.table(results))
+    if plot is not None:
+        try:
+            picture.draw(results, plot)
+        except OSError as error:
+            return _refuse(f"the plot cannot be written: {error}")
+    return 0
+
+
+def _refuse(words: str) -> int:
+    _say("")
+    print(f"bench: {words}", file=sys.stderr)
+    return 2
+
+
+def _say(words: str) -> None:
+    """Show somebody who waits at a terminal how far it is."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{words}", end="", file=sys.stderr, flush=True)

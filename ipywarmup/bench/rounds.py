@@ -1,0 +1,168 @@
+"""Measure one kind after the other, each in a fresh process, round by round."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from ipywarmup.bench.figures import (
+    KINDS,
+    LOOPS,
+    NAIVE,
+    PLAIN,
+    WARMUP,
+    Busy,
+    Idle,
+    Measured,
+    Results,
+)
+from ipywarmup.bench.program import IDLE, MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEAVY = (
+    *("torch", "pandas", "sklearn.ensemble", "matplotlib.pyplot", "pyarrow"),
+    *("polars", "statsmodels.api", "seaborn", "sympy"),
+)
+"""Modules that take long to import; those that are installed are."""
+_BUSY = 3
+"""How many modules to import beside a busy main thread, which takes naive ages."""
+_LIMIT = 300.0
+"""Seconds after which a process has failed; the slowest ought to take forty."""
+
+
+class ModuleError(Exception):
+    """What keeps a module from being measured, and what to do about it."""
+
+
+class ProcessError(Exception):
+    """Why a process left no figures."""
+
+
+def installed() -> list[str]:
+    """
+    Return the heavy modules that there are.
+
+    Raises
+    ------
+    ModuleError
+        If there are none.
+    """
+    found = [name for name in HEAVY if is_installed(name.partition(".")[0])]
+    if not found:
+        raise ModuleError(
+            f"none of {', '.join(HEAVY)} is installed; name the modules to import"
+        )
+    return found
+
+
+def is_installed(top_level: str) -> bool:
+    """Tell whether there is a module of this name, without importing it."""
+    return importlib.util.find_spec(top_level) is not None
+
+
+def measure(
+    modules: list[str], *, rounds: int, busy_rounds: int, say: Callable[[str], object]
+) -> Results:
+    """
+    Measure all kinds in turn.
+
+    Parameters
+    ----------
+    modules : list of str
+        Absolute dotted names.
+    rounds : int
+        How often to measure with an idle main thread, at least once.
+    busy_rounds : int
+        How often with a busy one.
+    say : callable
+        Is told what is being measured.
+
+    Raises
+    ------
+    ModuleError
+        If a module cannot be imported at all.
+    """
+    say("reading the modules for the first time")
+    _read(modules)
+    results = Results(modules, modules[:_BUSY], [], [], [], [])
+    for number in range(rounds):
+        idle = _ask(results, IDLE, [])
+        if idle is not None:
+            results.idle.append(Idle(**idle))
+        part: dict[str, Measured] = {}
+        results.rounds.append(part)
+        # Each kind comes first, last and in between.
+        turn = number % len(KINDS)
+        for kind in KINDS[turn:] + KINDS[:turn]:
+            say(f"round {number + 1} of {rounds}: {kind}")
+            figures = _ask(results, kind, modules)
+            if figures is not None:
+                part[kind] = Measured(**figures)
+    loops = [loop for loop in LOOPS if loop == "python" or is_installed(loop)]
+    for number in range(busy_rounds):
+        beside: dict[str, Busy] = {}
+        results.busy.append(beside)
+        for loop in loops:
+            for kind in (NAIVE, WARMUP)[:: -1 if number % 2 else 1]:
+                say(f"busy round {number + 1} of {busy_rounds}: {kind}, a {loop} loop")
+                figures = _ask(results, kind, results.busy_modules, loop)
+                if figures is not None:
+                    beside[f"{loop} {kind}"] = Busy(**figures)
+    return results
+
+
+def _read(modules: list[str]) -> None:
+    """
+    Import once without measuring, so that files are cached and bytecode written.
+
+    Raises
+    ------
+    ModuleError
+        If an import fails.
+    """
+    try:
+        failures = _run(PLAIN, modules)["failures"]
+    except ProcessError as error:
+        raise ModuleError(f"a plain import of the modules failed: {error}") from None
+    if failures:
+        name, _, words = failures[0].partition(": ")
+        raise ModuleError(f"{name!r} cannot be imported: {words}".splitlines()[0])
+
+
+def _ask(
+    results: Results, kind: str, modules: list[str], loop: str | None = None
+) -> dict[str, Any] | None:
+    """Return a process's figures; note that it died, and return None, if it did."""
+    try:
+        return _run(kind, modules, loop)
+    except ProcessError as error:
+        results.deaths.append(f"{kind}{f', {loop} loop' if loop else ''}: {error}")
+        return None
+
+
+def _run(kind: str, modules: list[str], loop: str | None = None) -> dict[str, Any]:
+    """Run the measuring program in a fresh interpreter, return its figures."""
+    task = json.dumps({"kind": kind, "modules": modules, "loop": loop})
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-m", "ipywarmup.bench.program", task],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_LIMIT,
+        )
+    except subprocess.TimeoutExpired:
+        raise ProcessError(f"not done after {_LIMIT:.0f} s") from None
+    for line in done.stdout.splitlines():
+        if line.startswith(MARK):
+            figures: dict[str, Any] = json.loads(line.removeprefix(MARK))
+            return figures
+    said = done.stderr.strip().splitlines()
+    raise ProcessError(said[-1] if said else f"ended with status {done.returncode}")

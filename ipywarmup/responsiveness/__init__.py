@@ -1,0 +1,1 @@
+"""A main thread that stays free while modules are imported."""

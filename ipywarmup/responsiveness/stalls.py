@@ -1,0 +1,126 @@
+"""How long a thread that wants the interpreter has to wait for it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from ipywarmup.conditions import Condition
+from ipywarmup.forks import in_child
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BEAT = 0.005
+"""
+Seconds between two looks. A stall is seen too short by as much as that, at worst; each
+look takes the interpreter away from whoever has it, for some 20 us.
+"""
+
+
+class Stalls:
+    """
+    What was seen since a moment.
+
+    Attributes
+    ----------
+    worst_ms : float
+        The longest wait, in milliseconds.
+    """
+
+    __slots__ = ("worst_ms",)
+
+    def __init__(self) -> None:
+        self.worst_ms = 0.0
+
+
+# Guarantees
+# - One daemon thread looks, and only while somebody watches; it starts with the first
+#   watch and sleeps in between.
+# - A watch has a wait that is not over when it ends, as far as it has come.
+# - A forked child starts over.
+# This code assumes
+# - that a thread which has slept for its time wants the interpreter from then on: what
+#   it is late by, it has waited. A machine that is busy otherwise makes it late, too.
+
+
+class StallWatch:
+    """
+    A thread that sleeps, and notes by how much it wakes too late.
+
+    Parameters
+    ----------
+    on_beat : callable
+        Called at each look, after it.
+    sleep, clock : callable
+        Those of the tests.
+    """
+
+    def __init__(
+        self,
+        on_beat: Callable[[], object] = lambda: None,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._on_beat = on_beat
+        self._sleep = sleep
+        self._clock = clock
+        self._condition = Condition()
+        self._thread: threading.Thread | None = None
+        self._watches: list[Stalls] = []
+        self._since = clock()
+        in_child(self._forget_threads)
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[Stalls]:
+        """
+        Note the stalls of a block.
+
+        Yields
+        ------
+        Stalls
+            Complete once the block has ended.
+        """
+        stalls = Stalls()
+        with self._condition:
+            if not self._watches:
+                self._since = self._clock()
+            self._watches.append(stalls)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._look, name="ipywarmup-stalls", daemon=True
+                )
+                self._thread.start()
+            self._condition.notify_all()
+        try:
+            yield stalls
+        finally:
+            with self._condition:
+                # A forked child has forgotten it.
+                if stalls in self._watches:
+                    self._watches.remove(stalls)
+                    self._note([stalls])
+
+    def _look(self) -> None:
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: bool(self._watches))
+            self._sleep(BEAT)
+            with self._condition:
+                self._note(self._watches)
+                self._since = self._clock()
+            self._on_beat()
+
+    def _note(self, watches: list[Stalls]) -> None:
+        """Note how late it is by now; call under the lock."""
+        late_ms = 1000 * (self._clock() - self._since - BEAT)
+        for stalls in watches:
+            stalls.worst_ms = max(stalls.worst_ms, late_ms)
+
+    def _forget_threads(self) -> None:
+        self._condition = Condition()
+        self._thread = None
+        self._watches.clear()

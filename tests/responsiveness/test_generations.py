@@ -1,0 +1,120 @@
+"""What becomes of garbage, and of what is no garbage, while modules are imported."""
+
+from __future__ import annotations
+
+import gc
+from collections import deque
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+
+from ipywarmup.responsiveness.settings import InterpreterSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+THEIRS = 700, 10, 10
+
+
+@pytest.fixture(autouse=True)
+def _theirs() -> Iterator[None]:
+    before, enabled = gc.get_threshold(), gc.isenabled()
+    gc.set_threshold(*THEIRS)
+    yield
+    gc.set_threshold(*before)
+    if enabled:
+        gc.enable()
+
+
+@pytest.fixture
+def settings() -> Iterator[InterpreterSettings]:
+    """Return settings by which no full collection is due, but later by the user's."""
+    settings = InterpreterSettings((700, 1, 1_000_000))
+    yield settings
+    settings.remove()
+
+
+def test_the_next_full_collection_is_put_off_once(
+    settings: InterpreterSettings,
+) -> None:
+    """No full collection stops all threads as soon as a warmup ends; one comes later,
+    and not later and later if there is a warmup after another.
+    """
+
+    def full_collections() -> int:
+        return int(gc.get_stats()[2]["collections"])
+
+    def warm_up() -> int:
+        with settings.borrowed():
+            kept.extend([] for _ in range(survivors))
+            before = full_collections()
+        kept.extend([] for _ in range(2 * THEIRS[0]))
+        return full_collections() - before
+
+    kept: list[object] = []
+    gc.collect()
+    survivors = len(gc.get_objects())
+    frozen = gc.get_freeze_count()
+    # A collection of the second generation may be due when a warmup begins.
+    for _ in range(12):
+        gc.collect(0)
+    assert [warm_up(), warm_up(), warm_up()] == [0, 1, 0]
+    assert gc.get_freeze_count() <= frozen
+
+
+def test_what_the_user_has_frozen_stays_frozen(settings: InterpreterSettings) -> None:
+    """Objects that were taken out of the collector's sight do not come back into it."""
+    gc.collect()
+    frozen = len(gc.get_objects())
+    gc.freeze()
+    try:
+        with settings.borrowed():
+            kept = [[] for _ in range(100_000)]  # type: ignore[var-annotated]
+        assert gc.get_freeze_count() > frozen // 2
+    finally:
+        gc.unfreeze()
+    del kept
+
+
+def test_generations_are_left_to_who_collects_by_hand(
+    settings: InterpreterSettings,
+) -> None:
+    """No object grows old by us while the collector is disabled."""
+    gc.disable()
+    with settings.borrowed():
+        for _ in range(12):
+            gc.collect(1)
+    assert gc.get_count()[2] >= 12
+
+
+class Cycle:
+    """An object that only the collector can free."""
+
+    alive: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        self.me = self
+        Cycle.alive += 1
+
+    def __del__(self) -> None:  # noqa: D105
+        Cycle.alive -= 1
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "count", "bound"),
+    [(1, 100_000, 5_000), (100_000, 2_500_000, 2_000_000)],
+)
+def test_garbage_of_a_cell_stays_bounded(lifetime: int, count: int, bound: int) -> None:
+    """What a cell throws away during a long warmup is freed during that warmup."""
+    settings = InterpreterSettings()
+    gc.collect()
+    before, most = Cycle.alive, 0
+    in_use: deque[Cycle] = deque(maxlen=lifetime)
+    with settings.borrowed():
+        for _ in range(count // 1_000):
+            in_use.extend(Cycle() for _ in range(1_000))
+            most = max(most, Cycle.alive - before)
+    in_use.clear()
+    gc.collect()
+    assert Cycle.alive == before
+    assert most - lifetime < bound
