@@ -31,6 +31,11 @@ class Node:
         """Where the file is."""
         return self.library.path if self.library else None
 
+    @property
+    def size(self) -> int:
+        """Bytes that are mapped of the file, 0 if it is not known."""
+        return self.library.dynamic.size if self.library else 0
+
     def closure(self) -> set[Node]:
         """Return the node and all that it depends on."""
         found: set[Node] = set()

@@ -23,6 +23,13 @@ logger = logging.getLogger("ipywarmup")
 _NEEDED_HERE = ("_ctypes", "_struct", "array")
 """Extension modules that all of this takes."""
 
+_WORTHWHILE = 32 << 20
+"""
+Bytes of libraries that take longer to open than it takes to find out whether they may
+be: some 5 ms. OpenBLAS has 25 MB and takes 2 ms, Arrow 70 MB and 9 ms, torch 450 MB
+and 150 ms.
+"""
+
 
 # Guarantees
 # - What is opened is what creating the extension module would open, from the same
@@ -84,6 +91,8 @@ def _open_needed(path: str, opened: list[str]) -> None:
     if all(map(loader.was_open, module.dynamic.needed)):
         return
     nodes = graph.nodes_of(module)
+    if sum(node.size for node in nodes if not node.is_open) < _WORTHWHILE:
+        return
     for node in graph.candidates(nodes):
         _open(node, nodes, flags & (os.RTLD_LAZY | os.RTLD_NOW), opened, set())
 
@@ -103,6 +112,7 @@ def _open(
             return
     if (
         node.path is not None
+        and sum(each.size for each in node.closure() if not each.is_open) >= _WORTHWHILE
         and graph.binds_alike(node, nodes)
         and loader.open_without_gil(node.path, mode)
     ):
