@@ -18,7 +18,7 @@ from ipywarmup.forks import in_child
 from ipywarmup.importing import Outcome, import_module, import_on_worker
 from ipywarmup.importlock.bootstrap import unsupported
 from ipywarmup.importlock.hooks import hooks
-from ipywarmup.names import check_names
+from ipywarmup.names import check_names, parents_first
 from ipywarmup.pool import WarmupPool
 from ipywarmup.responsiveness.settings import settings
 from ipywarmup.run import Notice, Record, Run, Status, call
@@ -73,6 +73,8 @@ class WarmupManager:
         self._canaries: list[Canary] = []
         # The threads on which a module of ours is being imported.
         self._importers: set[int] = set()
+        # By record: its job, while that is in the queue of a pool of our kind.
+        self._jobs: dict[int, Future[None]] = {}
         self._run = Run()
         in_child(self._forget_threads)
 
@@ -88,8 +90,9 @@ class WarmupManager:
         Parameters
         ----------
         modules : iterable of str
-            Absolute dotted names. A name given twice is imported once; with no
-            names the warmup is done at once.
+            Absolute dotted names. They are imported in this order, but parents
+            before children. A name given twice is imported once; with no names the
+            warmup is done at once.
 
         Raises
         ------
@@ -186,7 +189,8 @@ class WarmupManager:
         timeout : float, optional
             Seconds; for ever when left out.
         modules : iterable of str, optional
-            Wait for these only.
+            Wait for these only. Those that are queued go before all others that
+            are, unless the pool was lent and is no `WarmupPool`.
 
         Returns
         -------
@@ -210,6 +214,9 @@ class WarmupManager:
                     raise ValueError(
                         f"{name!r} is not part of this warmup; submit it first"
                     )
+        if names:
+            self._put_first(run, names)
+        with self._condition:
 
             def over() -> bool:
                 if run is not self._run:
@@ -417,12 +424,20 @@ class WarmupManager:
         return functools.partial(self._start, run, ids)
 
     def _enter(self, run: Run, names: list[str]) -> tuple[list[int], Notice]:
-        """Make a record for each name not asked for yet; call under the lock."""
+        """
+        Make a record for each name not asked for yet; call under the lock.
+
+        Returns
+        -------
+        tuple of list of int and Notice
+            The records in the order in which they are to be imported, and what there
+            is to tell.
+        """
         notice = Notice(run)
         starts = not run.submitted
         run.submitted = True
         submitted_at = time.time()
-        ids: list[int] = []
+        ids: dict[str, int] = {}
         for name in dict.fromkeys(names):
             if name in run.pending or name in run.completed or name in run.failed:
                 continue
@@ -431,11 +446,20 @@ class WarmupManager:
             if not run.pending:
                 settings.borrow(self)
             hooks.borrow(self)
-            run.ids[name] = run.pending[name] = canary.canary_id
-            ids.append(canary.canary_id)
+            ids[name] = run.ids[name] = run.pending[name] = canary.canary_id
         if starts:
             self._conclude(notice)
-        return ids, notice
+        return [ids[name] for name in parents_first(ids, ids)], notice
+
+    def _put_first(self, run: Run, names: list[str]) -> None:
+        """Let the queued ones of some modules start next."""
+        pool = self._pool
+        if not isinstance(pool, WarmupPool):
+            return
+        with self._condition:
+            ids = [run.ids[name] for name in parents_first(names, run.pending)]
+            jobs = [job for each in ids if (job := self._jobs.get(each)) is not None]
+        pool.put_first(jobs)
 
     def _start(self, run: Run, ids: list[int]) -> None:
         """Hand records to the pool, which may refuse them."""
@@ -452,6 +476,8 @@ class WarmupManager:
                 for canary_id in ids:
                     future = pool.submit(self._work, run, canary_id)
                     accepted += 1
+                    if own is not None:
+                        self._jobs[canary_id] = future
                     future.add_done_callback(
                         functools.partial(self._settle, run, canary_id)
                     )
@@ -463,6 +489,7 @@ class WarmupManager:
 
     def _settle(self, run: Run, canary_id: int, future: Future[None]) -> None:
         """Fail a module whose job the pool accepted and then did not run."""
+        self._jobs.pop(canary_id, None)
         if future.cancelled():
             self._refuse(
                 run, [canary_id], RuntimeError("the pool dropped the job unstarted")
@@ -585,6 +612,7 @@ class WarmupManager:
         """Give up, without a word, what only the process forked from will end."""
         self._condition = Condition()
         self._importers &= {threading.get_ident()}
+        self._jobs.clear()
         run = self._run
         for canary_id in run.pending.values():
             canary = self._canaries[canary_id - 1]

@@ -147,7 +147,8 @@ def _block(magics: WarmupMagics, request: Request) -> None:
     manager = magics.manager
     names = request.modules or tuple(manager.run.ids)
     try:
-        in_time = terminal.wait(manager, request.timeout, names)
+        # To name all of them would put them into the order of their submission again.
+        in_time = terminal.wait(manager, request.timeout, request.modules or None)
     finally:
         if magics.publisher is not None:
             magics.publisher.flush(_FLUSH)

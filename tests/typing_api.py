@@ -68,6 +68,8 @@ def use_a_pool() -> None:
         own.submit(int, "7", no_such_keyword=True)  # type: ignore[arg-type]
         own.lanes = 3
         assert_type(own.lanes, int)
+        own.put_first([own.submit(int), own.submit(str)])
+        own.put_first([7])  # type: ignore[list-item]
         with own.holding():
             own.shutdown(wait=False, cancel_futures=True)
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tests.core.warmup_model import Entry
 
 TIMEOUT = 10.0
-MODULES = [f"imaginary_{letter}" for letter in "abc"]
+MODULES = ["imaginary_a", "imaginary_a.part", "imaginary_b"]
 
 
 class _Worker(threading.Thread):

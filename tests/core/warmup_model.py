@@ -68,6 +68,17 @@ class Entry:
         return self.open and self.record["start_ts"] is None
 
 
+def parents_first(entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries in their order, but none before its parent."""
+    ordered: list[Entry] = []
+    for entry in entries:
+        parents = [
+            each for each in entries if entry.module.startswith(f"{each.module}.")
+        ]
+        ordered += [each for each in (*parents, entry) if each not in ordered]
+    return ordered
+
+
 class Model:
     """The manager, its clocks, and what is loaded."""
 
@@ -122,6 +133,7 @@ class Model:
     ) -> list[Entry]:
         """Do what the pool answers to each job; return those that it keeps."""
         kept: list[Entry] = []
+        entries = parents_first(entries)
         for position, entry in enumerate(entries):
             answer = answers[position] if position < len(answers) else "keep"
             if answer == "refuse":
