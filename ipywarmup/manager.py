@@ -21,7 +21,7 @@ from ipywarmup.importlock.hooks import hooks
 from ipywarmup.names import check_names, parents_first
 from ipywarmup.pool import WarmupPool
 from ipywarmup.responsiveness.settings import settings
-from ipywarmup.run import Notice, Record, Run, Status, call
+from ipywarmup.run import Notice, Record, Run, Status, Totals, call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -229,7 +229,8 @@ class WarmupManager:
                     names.pop()
                 return not names
 
-            return self._condition.wait_for(over, timeout) and run is self._run
+            wait_for = run.times.waiting(self._condition.wait_for)
+            return wait_for(over, timeout) and run is self._run
 
     def on_complete(self, callback: Callable[[Status], object]) -> None:
         """
@@ -281,6 +282,36 @@ class WarmupManager:
             (milliseconds).
         """
         return [canary.to_dict() for canary in self.snapshot()]
+
+    def totals(self, run: Run | None = None) -> Totals:
+        """
+        Tell what this warmup has saved the main thread, and what it has cost it.
+
+        What is still going on counts as far as it has come.
+
+        Parameters
+        ----------
+        run : Run, optional
+            Another warmup than the current one.
+
+        Returns
+        -------
+        dict
+            worst_stall_ms : float or None
+                The longest that other threads had to wait for the interpreter at a
+                time while a worker imported, in milliseconds; None while no import
+                has ended that it was measured for.
+            waited_ms : float
+                Milliseconds that the main thread waited for this warmup: in `wait`,
+                in `require`, and in imports and look-ups of modules that a worker was
+                importing.
+            hidden_ms : float
+                Milliseconds of waiting that the warmup has saved: what other threads
+                than the main one spent on its imports, without their waits for each
+                other and for the main thread, less `waited_ms`; at least 0.
+        """
+        with self._condition:
+            return (run or self._run).totals(self._main_thread_id)
 
     @property
     def run(self) -> Run:
@@ -351,7 +382,8 @@ class WarmupManager:
             # Python decide.
             own = self._canaries[canary_id - 1].thread_id == threading.get_ident()
             nested = timeout is None and threading.get_ident() in self._importers
-            if not (own or nested) and not self._condition.wait_for(
+            wait_for = run.times.waiting(self._condition.wait_for)
+            if not (own or nested) and not wait_for(
                 lambda: self._canaries[canary_id - 1].ended, timeout
             ):
                 raise TimeoutError(
@@ -548,7 +580,7 @@ class WarmupManager:
         outermost = thread_id not in self._importers
         self._importers.add(thread_id)
         began = time.perf_counter()
-        outcome = importer(canary.module)
+        outcome = run.times.importing(importer)(canary.module)
         # The wall clock may be set back meanwhile; a duration comes from the other.
         ended_at = (canary.start_ts or started_at) + time.perf_counter() - began
         if outermost:
@@ -586,6 +618,8 @@ class WarmupManager:
         if not run.pending:
             settings.give_back(self)
         hooks.give_back(self)
+        if canary.worst_stall_ms is not None:
+            run.note_stall(canary.worst_stall_ms)
         run.unlogged.add(canary.module)
         notice.records.append(canary)
 
@@ -614,6 +648,7 @@ class WarmupManager:
         self._importers &= {threading.get_ident()}
         self._jobs.clear()
         run = self._run
+        run.times.stop_others()
         for canary_id in run.pending.values():
             canary = self._canaries[canary_id - 1]
             self._canaries[canary_id - 1] = canary.finished(
