@@ -42,7 +42,7 @@ class Stopwatch:
     def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Count during a call."""
         me = threading.get_ident()
-        counted, since = self._spans.get(me, (0.0, None))
+        counted, since = self._spans.setdefault(me, (0.0, None))
         if since is not None:
             return call(*args, **kwargs)
         began = ended = self._clock()
@@ -54,23 +54,26 @@ class Stopwatch:
                 ended = self._clock()
         finally:
             # Nothing is called here, since whatever is called can be interrupted.
-            self._spans[me] = counted + ended - began, None
+            counted, since = self._spans[me]
+            if since is not None and since < ended:
+                counted += ended - since
+            self._spans[me] = counted, None
 
     def rest(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Count nothing during a call within a call that counts."""
         me = threading.get_ident()
-        counted, since = self._spans.get(me, (0.0, None))
+        counted, since = self._spans.setdefault(me, (0.0, None))
         if since is None:
             return call(*args, **kwargs)
         began = ended = self._clock()
-        counted += began - since
         try:
-            self._spans[me] = counted, None
+            self._spans[me] = counted + began - since, None
             try:
                 return call(*args, **kwargs)
             finally:
                 ended = self._clock()
         finally:
+            counted, _ = self._spans[me]
             self._spans[me] = counted, ended
 
     def seconds(self) -> dict[int, float]:
