@@ -51,7 +51,8 @@ def run_line(magics: WarmupMagics, line: str) -> TableView | None:
         if magics.limit is not None:
             print(f"{magics.limit}: imports run at once, on the thread that asks.")
             magics.limit = None
-        return TableView(manager.snapshot(manager.run))
+        run = manager.run
+        return TableView(manager.snapshot(run), manager.totals(run))
     elif request.command == "canaries":
         return TableView(manager.snapshot(), limit=CANARY_ROWS)
     elif request.command == "cancel":

@@ -50,6 +50,7 @@ class Entry:
     run: Run
     record: dict[str, Any]
     began: float = 0.0
+    spent: float | None = None
     exception: str | None = None
 
     @property
@@ -157,6 +158,15 @@ class Model:
         }
         self.tell(entry.run, [entry])
 
+    def hidden(self, main_thread: int | None) -> float:
+        """Return the seconds that other threads have imported for the run."""
+        return sum(
+            self.performance - entry.began if entry.spent is None else entry.spent
+            for entry in self.entries
+            if entry.run is self.run
+            and entry.record["thread_id"] not in {None, main_thread}
+        )
+
     def load(self, name: str, *, fails: bool) -> str | None:
         """Import a module; return the message of what that raises."""
         if fails and name not in self.loaded:
@@ -168,6 +178,7 @@ class Model:
     def finish(self, entry: Entry, *, fails: bool) -> None:
         """End an import; of an old run it changes no record."""
         message = self.load(entry.module, fails=fails)
+        entry.spent = self.performance - entry.began
         if not entry.open:
             return
         entry.record["attempts"] = 1
