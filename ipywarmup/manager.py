@@ -18,10 +18,10 @@ from ipywarmup.forks import in_child
 from ipywarmup.importing import Outcome, import_module, import_on_worker
 from ipywarmup.importlock.bootstrap import unsupported
 from ipywarmup.importlock.hooks import hooks
-from ipywarmup.names import check_names
+from ipywarmup.names import check_names, parents_first
 from ipywarmup.pool import WarmupPool
 from ipywarmup.responsiveness.settings import settings
-from ipywarmup.run import Notice, Record, Run, Status, call
+from ipywarmup.run import Notice, Record, Run, Status, Totals, call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -73,6 +73,8 @@ class WarmupManager:
         self._canaries: list[Canary] = []
         # The threads on which a module of ours is being imported.
         self._importers: set[int] = set()
+        # By record: its job, while that is in the queue of a pool of our kind.
+        self._jobs: dict[int, Future[None]] = {}
         self._run = Run()
         in_child(self._forget_threads)
 
@@ -88,8 +90,9 @@ class WarmupManager:
         Parameters
         ----------
         modules : iterable of str
-            Absolute dotted names. A name given twice is imported once; with no
-            names the warmup is done at once.
+            Absolute dotted names. They are imported in this order, but parents
+            before children. A name given twice is imported once; with no names the
+            warmup is done at once.
 
         Raises
         ------
@@ -186,7 +189,8 @@ class WarmupManager:
         timeout : float, optional
             Seconds; for ever when left out.
         modules : iterable of str, optional
-            Wait for these only.
+            Wait for these only. Those that are queued go before all others that
+            are, unless the pool was lent and is no `WarmupPool`.
 
         Returns
         -------
@@ -210,6 +214,9 @@ class WarmupManager:
                     raise ValueError(
                         f"{name!r} is not part of this warmup; submit it first"
                     )
+        if names:
+            self._put_first(run, names)
+        with self._condition:
 
             def over() -> bool:
                 if run is not self._run:
@@ -222,7 +229,8 @@ class WarmupManager:
                     names.pop()
                 return not names
 
-            return self._condition.wait_for(over, timeout) and run is self._run
+            wait_for = run.times.waiting(self._condition.wait_for)
+            return wait_for(over, timeout) and run is self._run
 
     def on_complete(self, callback: Callable[[Status], object]) -> None:
         """
@@ -274,6 +282,36 @@ class WarmupManager:
             (milliseconds).
         """
         return [canary.to_dict() for canary in self.snapshot()]
+
+    def totals(self, run: Run | None = None) -> Totals:
+        """
+        Tell what this warmup has saved the main thread, and what it has cost it.
+
+        What is still going on counts as far as it has come.
+
+        Parameters
+        ----------
+        run : Run, optional
+            Another warmup than the current one.
+
+        Returns
+        -------
+        dict
+            worst_stall_ms : float or None
+                The longest that other threads had to wait for the interpreter at a
+                time while a worker imported, in milliseconds; None while no import
+                has ended that it was measured for.
+            waited_ms : float
+                Milliseconds that the main thread waited for this warmup: in `wait`,
+                in `require`, and in imports and look-ups of modules that a worker was
+                importing.
+            hidden_ms : float
+                Milliseconds of waiting that the warmup has saved: what other threads
+                than the main one spent on its imports, without their waits for each
+                other and for the main thread, less `waited_ms`; at least 0.
+        """
+        with self._condition:
+            return (run or self._run).totals(self._main_thread_id)
 
     @property
     def run(self) -> Run:
@@ -344,7 +382,8 @@ class WarmupManager:
             # Python decide.
             own = self._canaries[canary_id - 1].thread_id == threading.get_ident()
             nested = timeout is None and threading.get_ident() in self._importers
-            if not (own or nested) and not self._condition.wait_for(
+            wait_for = run.times.waiting(self._condition.wait_for)
+            if not (own or nested) and not wait_for(
                 lambda: self._canaries[canary_id - 1].ended, timeout
             ):
                 raise TimeoutError(
@@ -417,12 +456,20 @@ class WarmupManager:
         return functools.partial(self._start, run, ids)
 
     def _enter(self, run: Run, names: list[str]) -> tuple[list[int], Notice]:
-        """Make a record for each name not asked for yet; call under the lock."""
+        """
+        Make a record for each name not asked for yet; call under the lock.
+
+        Returns
+        -------
+        tuple of list of int and Notice
+            The records in the order in which they are to be imported, and what there
+            is to tell.
+        """
         notice = Notice(run)
         starts = not run.submitted
         run.submitted = True
         submitted_at = time.time()
-        ids: list[int] = []
+        ids: dict[str, int] = {}
         for name in dict.fromkeys(names):
             if name in run.pending or name in run.completed or name in run.failed:
                 continue
@@ -431,11 +478,20 @@ class WarmupManager:
             if not run.pending:
                 settings.borrow(self)
             hooks.borrow(self)
-            run.ids[name] = run.pending[name] = canary.canary_id
-            ids.append(canary.canary_id)
+            ids[name] = run.ids[name] = run.pending[name] = canary.canary_id
         if starts:
             self._conclude(notice)
-        return ids, notice
+        return [ids[name] for name in parents_first(ids, ids)], notice
+
+    def _put_first(self, run: Run, names: list[str]) -> None:
+        """Let the queued ones of some modules start next."""
+        pool = self._pool
+        if not isinstance(pool, WarmupPool):
+            return
+        with self._condition:
+            ids = [run.ids[name] for name in parents_first(names, run.pending)]
+            jobs = [job for each in ids if (job := self._jobs.get(each)) is not None]
+        pool.put_first(jobs)
 
     def _start(self, run: Run, ids: list[int]) -> None:
         """Hand records to the pool, which may refuse them."""
@@ -452,6 +508,8 @@ class WarmupManager:
                 for canary_id in ids:
                     future = pool.submit(self._work, run, canary_id)
                     accepted += 1
+                    if own is not None:
+                        self._jobs[canary_id] = future
                     future.add_done_callback(
                         functools.partial(self._settle, run, canary_id)
                     )
@@ -463,6 +521,7 @@ class WarmupManager:
 
     def _settle(self, run: Run, canary_id: int, future: Future[None]) -> None:
         """Fail a module whose job the pool accepted and then did not run."""
+        self._jobs.pop(canary_id, None)
         if future.cancelled():
             self._refuse(
                 run, [canary_id], RuntimeError("the pool dropped the job unstarted")
@@ -521,7 +580,7 @@ class WarmupManager:
         outermost = thread_id not in self._importers
         self._importers.add(thread_id)
         began = time.perf_counter()
-        outcome = importer(canary.module)
+        outcome = run.times.importing(importer)(canary.module)
         # The wall clock may be set back meanwhile; a duration comes from the other.
         ended_at = (canary.start_ts or started_at) + time.perf_counter() - began
         if outermost:
@@ -559,6 +618,8 @@ class WarmupManager:
         if not run.pending:
             settings.give_back(self)
         hooks.give_back(self)
+        if canary.worst_stall_ms is not None:
+            run.note_stall(canary.worst_stall_ms)
         run.unlogged.add(canary.module)
         notice.records.append(canary)
 
@@ -585,7 +646,9 @@ class WarmupManager:
         """Give up, without a word, what only the process forked from will end."""
         self._condition = Condition()
         self._importers &= {threading.get_ident()}
+        self._jobs.clear()
         run = self._run
+        run.times.stop_others()
         for canary_id in run.pending.values():
             canary = self._canaries[canary_id - 1]
             self._canaries[canary_id - 1] = canary.finished(

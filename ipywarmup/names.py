@@ -1,11 +1,12 @@
-"""Which strings can name a module."""
+"""Which strings can name a module, and which module is whose parent."""
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
 
 def check_names(modules: Iterable[str]) -> list[str]:
@@ -34,3 +35,27 @@ def check_names(modules: Iterable[str]) -> list[str]:
                 " 'sklearn.ensemble'"
             )
     return names
+
+
+def parents_first(names: Iterable[str], among: Container[str]) -> list[str]:
+    """
+    Return names in their order, but each after its parents.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Absolute dotted names.
+    among : container of str
+        The parents that matter; the others are left out.
+
+    Returns
+    -------
+    list of str
+        Each name once, and those parents, named or not.
+    """
+    ordered: dict[str, None] = {}
+    for name in names:
+        parents = itertools.accumulate(name.split(".")[:-1], "{}.{}".format)
+        ordered.update(dict.fromkeys(parent for parent in parents if parent in among))
+        ordered[name] = None
+    return list(ordered)

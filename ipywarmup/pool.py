@@ -16,7 +16,7 @@ from ipywarmup.conditions import Condition
 from ipywarmup.forks import in_child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,8 +38,11 @@ def default_lanes() -> int:
 
 # Guarantees
 # - Jobs start in the order in which they were submitted, at most `lanes` at a
-#   time. A job that has run for `patience` seconds gives its lane to the next
-#   worker, so that one import that never ends does not hold up the others.
+#   time; those that were put first start before all that were queued then, in the
+#   order in which they were put there. To queue a job or to put it first costs the
+#   same however many are queued.
+# - A job that has run for `patience` seconds gives its lane to the next worker, so
+#   that one import that never ends does not hold up the others.
 # - Of the idle threads the one with the lowest number takes the next job, so that
 #   the same work runs on the same thread each time.
 # - Threads are daemons, are named ipywarmup-0, ipywarmup-1, ..., start when
@@ -73,9 +76,9 @@ class WarmupPool(Executor):
 
     def __init__(self, lanes: int | None = None, *, patience: float = 10.0) -> None:
         self._condition = Condition()
-        self._jobs: collections.deque[
-            tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]
-        ] = collections.deque()
+        self._jobs: collections.OrderedDict[
+            Future[Any], tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+        ] = collections.OrderedDict()
         self._threads: list[threading.Thread] = []
         self._started_at: dict[int, float] = {}
         self._closed = False
@@ -119,14 +122,29 @@ class WarmupPool(Executor):
         with self._condition:
             if self._closed:
                 raise RuntimeError("cannot schedule new futures after shutdown")
-            self._jobs.append((future, fn, args, kwargs))
+            self._jobs[future] = fn, args, kwargs
             try:
                 self._staff()
             except RuntimeError:
-                self._jobs.pop()
+                del self._jobs[future]
                 raise
             self._condition.notify_all()
         return future
+
+    def put_first(self, futures: Iterable[Future[Any]]) -> None:
+        """
+        Let queued jobs start before all others, in the order given.
+
+        Parameters
+        ----------
+        futures : iterable of concurrent.futures.Future
+            What `submit` has returned. Jobs that have started are passed over, and
+            those of other pools.
+        """
+        with self._condition:
+            for future in reversed(list(futures)):
+                if future in self._jobs:
+                    self._jobs.move_to_end(future, last=False)
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
@@ -161,7 +179,7 @@ class WarmupPool(Executor):
         with self._condition:
             self._closed = True
             if cancel_futures:
-                dropped = [job[0] for job in self._jobs]
+                dropped = list(self._jobs)
                 self._jobs.clear()
             self._condition.notify_all()
         for future in dropped:
@@ -231,14 +249,14 @@ class WarmupPool(Executor):
                 occupied = len(self._started_at) - self._overdue(now)
                 free = self._jobs and occupied < self._lanes and not self._holds
                 if free and index == self._first_idle():
-                    job = self._jobs.popleft()
+                    future, job = self._jobs.popitem(last=False)
                     self._started_at[index] = now
                     self._staff()
                     if self._jobs:
                         # Who stood back for this worker may be the first one now,
                         # and has to learn when this job will lose its lane.
                         self._condition.notify_all()
-                    return job
+                    return future, *job
                 until_overdue = [
                     self.patience - (now - began)
                     for began in self._started_at.values()

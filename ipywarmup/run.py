@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
+from ipywarmup.importlock.times import Times
 from ipywarmup.kernel import outside_cells
 
 if TYPE_CHECKING:
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 
 Status: TypeAlias = dict[str, list[str]]
 Record: TypeAlias = dict[str, Any]
+
+
+class Totals(TypedDict):
+    """What a warmup has cost those who did something else, and saved; milliseconds."""
+
+    worst_stall_ms: float | None
+    hidden_ms: float
+    waited_ms: float
+
 
 logger = logging.getLogger("ipywarmup")
 
@@ -34,6 +44,8 @@ class Run:
         self.failed: dict[str, Outcome | None] = {}
         # Ended, but the log does not say so yet: `wait` waits for that, too.
         self.unlogged: set[str] = set()
+        self.times = Times()
+        self.worst_stall_ms: float | None = None
         self.on_complete: list[Callable[[Status], object]] = []
         self.on_canary: dict[object, Callable[[Record], object]] = {}
 
@@ -41,6 +53,20 @@ class Run:
     def done(self) -> bool:
         """Whether it was submitted and nothing is pending."""
         return self.submitted and not self.pending
+
+    def note_stall(self, stall_ms: float) -> None:
+        """Take a stall into account."""
+        self.worst_stall_ms = max(self.worst_stall_ms or 0.0, stall_ms)
+
+    def totals(self, main_thread: int) -> Totals:
+        """Return what it has cost and saved, seen from a thread."""
+        waited_ms = self.times.waited_ms(main_thread)
+        imported_ms = self.times.imported_ms(except_on=main_thread)
+        return {
+            "worst_stall_ms": self.worst_stall_ms,
+            "hidden_ms": max(0.0, imported_ms - waited_ms),
+            "waited_ms": waited_ms,
+        }
 
     def status(self) -> Status:
         """Return new lists of the module names in each state."""

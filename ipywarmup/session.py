@@ -51,7 +51,8 @@ def run_line(magics: WarmupMagics, line: str) -> TableView | None:
         if magics.limit is not None:
             print(f"{magics.limit}: imports run at once, on the thread that asks.")
             magics.limit = None
-        return TableView(manager.snapshot(manager.run))
+        run = manager.run
+        return TableView(manager.snapshot(run), manager.totals(run))
     elif request.command == "canaries":
         return TableView(manager.snapshot(), limit=CANARY_ROWS)
     elif request.command == "cancel":
@@ -147,7 +148,8 @@ def _block(magics: WarmupMagics, request: Request) -> None:
     manager = magics.manager
     names = request.modules or tuple(manager.run.ids)
     try:
-        in_time = terminal.wait(manager, request.timeout, names)
+        # To name all of them would put them into the order of their submission again.
+        in_time = terminal.wait(manager, request.timeout, request.modules or None)
     finally:
         if magics.publisher is not None:
             magics.publisher.flush(_FLUSH)

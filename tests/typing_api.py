@@ -10,7 +10,7 @@ import ipywarmup
 from ipywarmup import WarmupManager, WarmupPool, get_manager, require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 def told_status(status: dict[str, list[str]]) -> None:
@@ -53,6 +53,10 @@ def use_a_manager() -> None:
     unsubscribe: Callable[[], None] = manager.on_canary(told_record)
     unsubscribe()
     assert_type(manager.canaries(), list[dict[str, Any]])
+    totals: Mapping[str, object] = manager.totals()
+    assert_type(manager.totals()["hidden_ms"], float)
+    assert_type(manager.totals()["worst_stall_ms"], float | None)
+    assert_type(list(totals), list[str])
     module: ModuleType = manager.require("numpy", timeout=3)
     assert_type(module, ModuleType)
     assert_type(manager.cancel(), list[str])
@@ -68,6 +72,8 @@ def use_a_pool() -> None:
         own.submit(int, "7", no_such_keyword=True)  # type: ignore[arg-type]
         own.lanes = 3
         assert_type(own.lanes, int)
+        own.put_first([own.submit(int), own.submit(str)])
+        own.put_first([7])  # type: ignore[list-item]
         with own.holding():
             own.shutdown(wait=False, cancel_futures=True)
 

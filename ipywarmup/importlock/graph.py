@@ -230,15 +230,14 @@ class LockGraph:
 
     def waits_for(self, thread: int, other: int) -> bool:
         """Whether a thread cannot go on before another does."""
-        return other in self._ahead_of(thread)
+        return other in self.ahead_of(thread)
 
     def runners(self, thread: int) -> set[int]:
         """Return the threads that run and that a thread waits for in the end."""
-        return {
-            other for other in self._ahead_of(thread) if other not in self._blockers
-        }
+        return {other for other in self.ahead_of(thread) if other not in self._blockers}
 
-    def _ahead_of(self, thread: int) -> set[int]:
+    def ahead_of(self, thread: int) -> set[int]:
+        """Return all that have to go on before a thread does, running or not."""
         found: set[int] = set()
         unvisited = [thread]
         while unvisited:
@@ -297,7 +296,7 @@ class LockGraph:
             other
             for holder in self.others(thread, root)
             if self.waits_for(holder, thread)
-            for other in {holder, *self._ahead_of(holder)}
+            for other in {holder, *self.ahead_of(holder)}
         }
         waiters = [other for other in ahead if thread in self._blockers.get(other, ())]
         if (
@@ -317,7 +316,7 @@ class LockGraph:
         """Note which packages import each other, if a thread passes `holders`."""
         circle: set[str] = set()
         for holder in holders:
-            for other in {holder, *self._ahead_of(holder)} - {thread}:
+            for other in {holder, *self.ahead_of(holder)} - {thread}:
                 wanted = self._wanted.get(other)
                 if wanted is not None and self.waits_for(other, thread):
                     circle.add(wanted)

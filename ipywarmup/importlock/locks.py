@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ipywarmup.conditions import Condition
 from ipywarmup.importlock.graph import EVERYTHING, LockGraph, nothing_is_complete
+from ipywarmup.importlock.times import waiting_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -64,7 +65,8 @@ class Counts(NamedTuple):
 # - Nobody waits for ever: not in a circle, not for a thread that started it during
 #   its import, not for one that has died, and no longer than `patience` for one that
 #   makes no progress at all. Each of these ways out is reported, with its reason.
-# - A wait can be interrupted, and leaves nothing behind then.
+# - A wait can be interrupted, and leaves nothing behind then. The warmups that those
+#   import for who are waited for are told of it (see `times`).
 # This code assumes
 # - that a thread releases packages in the reverse order of acquiring them;
 # - that the garbage collector or a signal handler may acquire at any point, on the
@@ -223,7 +225,8 @@ class PackageLocks:
                         self._left_behind[thread] = self._pulse(thread)
                         break
                     # Nobody tells: what is waited for is no lock of ours.
-                    self._condition.wait(min(_MOMENT, self.patience / _LOOKS))
+                    wait = waiting_for(self._graph.ahead_of(me), self._condition.wait)
+                    wait(min(_MOMENT, self.patience / _LOOKS))
                 else:
                     return True
             finally:
@@ -305,7 +308,8 @@ class PackageLocks:
                     f"no progress for {self.patience:g} s, what it lacks yet is missing"
                 )
                 return self._graph.enter(me, package, force=True) or set()
-            self._condition.wait(self.patience / _LOOKS)
+            wait = waiting_for(self._graph.ahead_of(me), self._condition.wait)
+            wait(self.patience / _LOOKS)
         return circle
 
     def _pulses(self, me: int) -> dict[int, object | None]:

@@ -99,10 +99,15 @@ def render_panel(table: Table) -> str:
 
 
 def render_headline(table: Table) -> str:
-    """Return the headline alone."""
+    """Return the headline, and below it what was saved."""
+    savings = (
+        f'<div style="{_FRAME};padding:0 {_INDENT} 2px;{_MUTED}">{table.savings}</div>'
+        if table.savings
+        else ""
+    )
     return (
         f'<div style="{_FRAME};padding:2px {_INDENT};font-weight:600">'
-        f"{_escape(table.headline)}</div>"
+        f"{_escape(table.headline)}</div>{savings}"
     )
 
 

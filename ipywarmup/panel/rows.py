@@ -1,4 +1,4 @@
-"""What there is to draw: a headline and one row for each module."""
+"""What there is to draw: a headline, what was saved, and one row for each module."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ipywarmup.canary import Canary
+    from ipywarmup.run import Totals
 
 
 class State(enum.StrEnum):
@@ -68,11 +69,14 @@ class Table(NamedTuple):
         Of all modules, drawn or not; states that occur only.
     rows : tuple of Row
         In the order of the records.
+    totals : dict, optional
+        What `WarmupManager.totals` returns.
     """
 
     total: int
     counts: dict[State, int]
     rows: tuple[Row, ...]
+    totals: Totals | None = None
 
     @property
     def ended(self) -> int:
@@ -114,6 +118,18 @@ class Table(NamedTuple):
         return f"Warmup{' done' if self.done else ''}: {', '.join(words)}"
 
     @property
+    def savings(self) -> str:
+        """What the warmup has saved and cost; empty before an import has ended."""
+        if self.totals is None or self.totals["worst_stall_ms"] is None:
+            return ""
+        # The same words for any times, and times that look like all others: whoever
+        # compares two runs has to mask them.
+        return (
+            f"Saved {duration(self.totals['hidden_ms'])} of waiting; longest stall of"
+            f" other threads {duration(self.totals['worst_stall_ms'])}"
+        )
+
+    @property
     def left_out(self) -> str:
         """What is not among the rows; empty if everything is."""
         shown = collections.Counter(row.state for row in self.rows)
@@ -132,7 +148,13 @@ class Table(NamedTuple):
 _INTEREST = {state: rank for rank, state in enumerate(State)}
 
 
-def tabulate(canaries: Sequence[Canary], *, now: float, limit: int) -> Table:
+def tabulate(
+    canaries: Sequence[Canary],
+    *,
+    now: float,
+    limit: int,
+    totals: Totals | None = None,
+) -> Table:
     """
     Put records into words.
 
@@ -144,6 +166,8 @@ def tabulate(canaries: Sequence[Canary], *, now: float, limit: int) -> Table:
     limit : int
         The most rows. Beyond it, running modules go before failed ones, those
         before the latest to complete, and the queued last.
+    totals : dict, optional
+        What `WarmupManager.totals` returns.
 
     Returns
     -------
@@ -163,6 +187,7 @@ def tabulate(canaries: Sequence[Canary], *, now: float, limit: int) -> Table:
         total=len(canaries),
         counts={state: counts[state] for state in State if counts[state]},
         rows=tuple(_row(canaries[index], states[index], now) for index in chosen),
+        totals=totals,
     )
 
 

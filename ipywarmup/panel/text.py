@@ -14,12 +14,14 @@ _HEADER = ("id", "module", "status", "thread", "elapsed", "error")
 
 def render(table: Table) -> str:
     """
-    Return a headline and a table.
+    Return a headline, what was saved, and a table.
 
     The headline holds no times, and a column's width does not depend on them, so
     that two runs compare equal once the times are masked.
     """
     lines = [table.headline]
+    if table.savings:
+        lines.append(table.savings)
     if table.rows:
         cells = [_HEADER, *(_cells(row) for row in table.rows)]
         id_width, module_width, status_width, thread_width = (

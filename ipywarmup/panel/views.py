@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ipywarmup.canary import Canary
     from ipywarmup.panel.rows import Table
+    from ipywarmup.run import Totals
 
 STATUS_ROWS = 100
 CANARY_ROWS = 2000
@@ -25,12 +26,22 @@ class TableView:
     Parameters
     ----------
     canaries : sequence of Canary
+    totals : dict, optional
+        What `WarmupManager.totals` returns; nothing is said of it otherwise.
     limit : int
         The most rows drawn.
     """
 
-    def __init__(self, canaries: Sequence[Canary], *, limit: int = STATUS_ROWS) -> None:
-        self.table: Table = tabulate(canaries, now=time.time(), limit=limit)
+    def __init__(
+        self,
+        canaries: Sequence[Canary],
+        totals: Totals | None = None,
+        *,
+        limit: int = STATUS_ROWS,
+    ) -> None:
+        self.table: Table = tabulate(
+            canaries, now=time.time(), limit=limit, totals=totals
+        )
 
     def _repr_mimebundle_(
         self,

@@ -106,7 +106,10 @@ class WidgetPanel:
 
     def _table(self) -> Table:
         return tabulate(
-            self._manager.snapshot(self.run), now=time.time(), limit=STATUS_ROWS
+            self._manager.snapshot(self.run),
+            now=time.time(),
+            limit=STATUS_ROWS,
+            totals=self._manager.totals(self.run),
         )
 
     def _fill(self, table: Table) -> None:

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import pytest
 
+from ipywarmup.importlock.hooks import hooks
+from ipywarmup.importlock.times import Times
 from ipywarmup.manager import WarmupManager
 from ipywarmup.pool import WarmupPool
+from tests.core.totals import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,6 +168,45 @@ def holding() -> tuple[Executor, collections.deque[Callable[[], None]]]:
     """Return an executor and the jobs that it was given, for the test to run."""
     executor = _HoldingExecutor()
     return executor, executor.jobs
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Return the clock of all warmups."""
+    clock = Clock()
+    monkeypatch.setattr("ipywarmup.run.Times", lambda: Times(clock))
+    return clock
+
+
+@pytest.fixture
+def write_slow(write_module: Callable[..., str], clock: Clock) -> Callable[..., str]:
+    """Return a function that writes a module whose import takes so many seconds."""
+
+    def write(seconds: float, source: str = "", **shared: object) -> str:
+        source = f"shared.clock.advance({seconds})\n{source}"
+        return write_module(source, clock=clock, **shared)
+
+    return write
+
+
+@pytest.fixture
+def when_importing_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[Callable[[], object]], None]:
+    """Return a function that does something once an import waits for another."""
+
+    def install(action: Callable[[], object]) -> None:
+        wait = hooks.locks._condition.wait
+        actions = [action]
+
+        def acting_wait(timeout: float | None = None) -> bool:
+            while actions:
+                actions.pop()()
+            return wait(timeout)
+
+        monkeypatch.setattr(hooks.locks._condition, "wait", acting_wait)
+
+    return install
 
 
 @pytest.fixture

@@ -90,6 +90,28 @@ def test_jobs_start_in_the_order_submitted(
     assert order == list(range(50))
 
 
+def test_jobs_that_are_put_first_start_before_all_others(
+    new_pool: Callable[..., WarmupPool], gates: list[threading.Event]
+) -> None:
+    """They start in the order given, once each; those of elsewhere are no matter."""
+    pool, other = new_pool(), new_pool()
+    ended = other.submit(int)
+    ended.result(TIMEOUT)
+    first = _Blocked(pool, gates)
+    assert first.entered.wait(TIMEOUT)
+    order: list[int] = []
+    futures = [pool.submit(order.append, number) for number in range(6)]
+    pool.put_first([futures[4]])
+    pool.put_first(futures[each] for each in (3, 5))
+    assert futures[1].cancel()
+    pool.put_first([first.future, futures[1], ended])
+    pool.put_first([])
+    first.end()
+    for future in (*futures[:1], *futures[2:]):
+        future.result(TIMEOUT)
+    assert order == [3, 5, 4, 0, 2]
+
+
 def test_as_many_jobs_run_as_there_are_lanes(
     new_pool: Callable[..., WarmupPool],
 ) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import types
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -186,4 +187,49 @@ def test_the_pool_takes_jobs_at_a_constant_price(
         gate.set()
         pool.shutdown(cancel_futures=True)
         counts.append(steps.count)
+    assert counts[1] / counts[0] == pytest.approx(MANY / FEW, rel=0.1)
+
+
+class _CountingFuture(Future[Any]):
+    """A future that is not found without a step."""
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_to_wait_for_many_has_a_price_for_each(
+    new_manager: Callable[..., WarmupManager],
+    gates: list[threading.Event],
+    names: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    at_once: bool,
+) -> None:
+    """To put a job first costs the same however many are queued."""
+    monkeypatch.setattr("ipywarmup.pool.Future", _CountingFuture)
+    counts: list[int] = []
+    for number in (FEW, MANY):
+        pool = WarmupPool(1)
+        entered, gate = threading.Event(), threading.Event()
+        gates.append(gate)
+        pool.submit(entered.set)
+        pool.submit(gate.wait)
+        assert entered.wait(10)
+        manager = new_manager(pool)
+        steps = _counting(manager)
+        manager.submit(names[:number])
+        wanted = [names[:number]] if at_once else [[name] for name in names[:number]]
+        steps.count = 0
+        with steps:
+            for each in wanted:
+                assert not manager.wait(0, each[::-1])
+        counts.append(steps.count)
+        assert next(job[1][1] for job in pool._jobs.values()) == number
+        manager.cancel()
+        gate.set()
+        pool.shutdown(cancel_futures=True)
     assert counts[1] / counts[0] == pytest.approx(MANY / FEW, rel=0.1)

@@ -28,6 +28,7 @@ from hypothesis.stateful import (
 )
 
 from ipywarmup.importing import Outcome
+from ipywarmup.importlock.times import Times
 from ipywarmup.manager import WarmupManager
 from ipywarmup.run import logger
 from tests.core.warmup_model import ANSWERS, Model, Run
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from tests.core.warmup_model import Entry
 
 TIMEOUT = 10.0
-MODULES = [f"imaginary_{letter}" for letter in "abc"]
+MODULES = ["imaginary_a", "imaginary_a.part", "imaginary_b"]
 
 
 class _Worker(threading.Thread):
@@ -142,6 +143,10 @@ class WarmupMachine(RuleBasedStateMachine):
         super().__init__()
         self.model = Model()
         self.importer = _Importer()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(
+            "ipywarmup.run.Times", lambda: Times(lambda: self.model.performance)
+        )
         self.pool = _Pool(self.importer)
         self.manager = WarmupManager(self.pool, log_to_stderr=False)
         self.jobs: list[Entry] = []  # those that the pool keeps, in its order
@@ -154,7 +159,6 @@ class WarmupMachine(RuleBasedStateMachine):
         clock = types.SimpleNamespace(
             time=lambda: self.model.wall, perf_counter=lambda: self.model.performance
         )
-        self.patch = pytest.MonkeyPatch()
         self.patch.setattr(logger, "disabled", True)  # callbacks raise a lot here
         self.patch.setattr("ipywarmup.manager.time", clock)
         self.patch.setattr("ipywarmup.manager.import_module", self.importer)
@@ -378,6 +382,11 @@ class WarmupMachine(RuleBasedStateMachine):
         assert self.manager.is_done() is self.manager.wait(0) is run.done
         assert self.manager.canaries() == [entry.record for entry in self.model.entries]
         assert self.told == self.model.told
+        assert self.manager.totals() == {
+            "worst_stall_ms": None,
+            "hidden_ms": 1000 * self.model.hidden(threading.get_ident()),
+            "waited_ms": 0,
+        }
 
     @invariant()
     def the_records_are_sound(self) -> None:

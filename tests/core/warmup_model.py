@@ -50,6 +50,7 @@ class Entry:
     run: Run
     record: dict[str, Any]
     began: float = 0.0
+    spent: float | None = None
     exception: str | None = None
 
     @property
@@ -66,6 +67,17 @@ class Entry:
     def queued(self) -> bool:
         """Whether it has not started, and still may."""
         return self.open and self.record["start_ts"] is None
+
+
+def parents_first(entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries in their order, but none before its parent."""
+    ordered: list[Entry] = []
+    for entry in entries:
+        parents = [
+            each for each in entries if entry.module.startswith(f"{each.module}.")
+        ]
+        ordered += [each for each in (*parents, entry) if each not in ordered]
+    return ordered
 
 
 class Model:
@@ -122,6 +134,7 @@ class Model:
     ) -> list[Entry]:
         """Do what the pool answers to each job; return those that it keeps."""
         kept: list[Entry] = []
+        entries = parents_first(entries)
         for position, entry in enumerate(entries):
             answer = answers[position] if position < len(answers) else "keep"
             if answer == "refuse":
@@ -145,6 +158,15 @@ class Model:
         }
         self.tell(entry.run, [entry])
 
+    def hidden(self, main_thread: int | None) -> float:
+        """Return the seconds that other threads have imported for the run."""
+        return sum(
+            self.performance - entry.began if entry.spent is None else entry.spent
+            for entry in self.entries
+            if entry.run is self.run
+            and entry.record["thread_id"] not in {None, main_thread}
+        )
+
     def load(self, name: str, *, fails: bool) -> str | None:
         """Import a module; return the message of what that raises."""
         if fails and name not in self.loaded:
@@ -156,6 +178,7 @@ class Model:
     def finish(self, entry: Entry, *, fails: bool) -> None:
         """End an import; of an old run it changes no record."""
         message = self.load(entry.module, fails=fails)
+        entry.spent = self.performance - entry.began
         if not entry.open:
             return
         entry.record["attempts"] = 1

@@ -119,19 +119,21 @@ def test_quiet_flag_shows_nothing(kernel: Kernel, write_module: WriteModule) -> 
 def test_status_shows_where_things_stand(
     kernel: Kernel, write_module: WriteModule, write_gated: WriteGated, line: str
 ) -> None:
-    """Text whose first line holds no times, and the same as HTML."""
+    """Text whose first line holds no times, what was saved, and the same as HTML."""
     done, (running, gate), queued = write_module(), write_gated(), write_module()
     assert "no modules yet" in kernel.execute(line).result["text/plain"]
     kernel.execute(f"%warmup {done} {running} {queued}")
     gate.wait_until_reached()
     bundle = kernel.execute(line).result
-    headline, _, *rows = bundle["text/plain"].splitlines()
+    headline, savings, _, *rows = bundle["text/plain"].splitlines()
     assert headline == "Warmup: 1 of 3 modules completed, 1 running, 1 queued"
     assert not A_TIME.search(headline)
     shown = [row.split()[1:3] for row in rows]
     assert shown == [[done, "completed"], [running, "running"], [queued, "queued"]]
     assert A_TIME.search(rows[0])
+    assert re.fullmatch(r"Saved [\d.]+ m?s of waiting; .* threads [\d.]+ m?s", savings)
     assert headline in bundle["text/html"]
+    assert savings in bundle["text/html"]
     assert "<table" in bundle["text/html"]
     gate.open()
 
@@ -150,6 +152,21 @@ def test_wait_for_some_modules(
     gate.open()
     cell = kernel.execute(f"%warmup wait {late}")
     assert cell.stdout == "Warmup done: 2 of 2 modules completed\n"
+
+
+def test_what_is_waited_for_goes_first(
+    kernel: Kernel, write_module: WriteModule, write_gated: WriteGated
+) -> None:
+    """`wait` with names puts them before all that is queued; without, it does not."""
+    (running, gate), *queued = write_gated(), *(write_module() for _ in range(3))
+    kernel.execute(f"%warmup {running} {' '.join(queued)}")
+    gate.wait_until_reached()
+    kernel.execute(f"%warmup wait {queued[2]} --timeout 0.01")
+    kernel.execute("%warmup wait --timeout 0.01")
+    gate.open()
+    kernel.execute("%warmup wait")
+    completed = kernel.value("ipywarmup.get_manager().status()['completed']")
+    assert completed == [running, queued[2], *queued[:2]]
 
 
 @pytest.mark.parametrize("line", ["%warmup wait", "%warmup {name} --wait"])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ipywarmup.panel import html
 from ipywarmup.panel.rows import Row, State, Table, tabulate
+from tests.panel.conftest import IN_WORDS, SAVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,3 +226,21 @@ def test_what_a_theme_decides_has_a_value_without_one(records: Records) -> None:
     drawn = html.render_panel(tabulate(canaries, now=NOON, limit=4))
     assert "var(--jp-" in drawn
     assert not re.findall(r"var\([\w-]+\)", drawn)
+
+
+@pytest.mark.parametrize("render", [html.render, html.render_panel])
+def test_html_says_what_was_saved_below_the_headline(
+    records: Records, parse_html: type[Document], render: Render
+) -> None:
+    """It stands between the headline and the bar or the table, and only if known."""
+    canaries = [records.completed("numpy")]
+    headline = "Warmup done: 1 of 1 module completed"
+    table = tabulate(canaries, now=NOON, limit=9)
+    assert parse_html(render(table)).text.startswith(f"{headline}id")
+    drawn = render(table._replace(totals=SAVED))
+    assert parse_html(drawn).text.startswith(f"{headline}{IN_WORDS}id")
+    before_rows, _, _ = drawn.partition("<table")
+    if "progressbar" in drawn:
+        assert drawn.index(IN_WORDS) < drawn.index("progressbar")
+    # It may wrap in a narrow column.
+    assert "nowrap" not in before_rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ipywarmup.panel.rows import State, duration, elide, enumerate_names, tabulate
+from tests.panel.conftest import IN_WORDS, SAVED
 
 if TYPE_CHECKING:
+    from ipywarmup.run import Totals
     from tests.panel.conftest import Records
 
 NOON = 1_700_000_000.0
@@ -199,3 +202,21 @@ def test_names_are_enumerated_as_one_would_say_them() -> None:
     assert enumerate_names(list("abcdefg")) == "a, b, c, d, e and 2 more"
     assert enumerate_names(list("abc"), most=2) == "a, b and 1 more"
     assert len(enumerate_names(["x" * 10_000])) == 60
+
+
+def test_what_was_saved_is_said_once_it_is_known(records: Records) -> None:
+    """From the first import that ends on a worker on; the words stay the same."""
+    canaries = [records.completed("numpy")]
+    assert tabulate(canaries, now=NOON, limit=9).savings == ""
+    nothing: Totals = {"worst_stall_ms": None, "hidden_ms": 0.0, "waited_ms": 0.0}
+    begun: Totals = {**nothing, "hidden_ms": 500.0}
+    ended: Totals = {**nothing, "worst_stall_ms": 0.0}
+    for totals, words in (
+        (nothing, ""),
+        (begun, ""),
+        (ended, "Saved 0.0 ms of waiting; longest stall of other threads 0.0 ms"),
+        (SAVED, IN_WORDS),
+    ):
+        table = tabulate(canaries, now=NOON, limit=9, totals=totals)
+        assert table.savings == words
+        assert not re.search(r"\d", table.headline.replace("1 of 1 module", ""))

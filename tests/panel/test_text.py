@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import dataclasses
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -11,11 +13,13 @@ from hypothesis import strategies as st
 
 from ipywarmup.panel import text
 from ipywarmup.panel.rows import tabulate
+from tests.panel.conftest import IN_WORDS, SAVED
 
 if TYPE_CHECKING:
     from tests.panel.conftest import Records
 
 NOON = 1_700_000_000.0
+SANITIZER = Path(__file__).parents[2] / "notebooks" / "sanitize.cfg"
 
 
 def test_text_is_a_headline_and_a_table(records: Records) -> None:
@@ -103,3 +107,19 @@ def test_printable_text_stays_printable_and_whole(source: str) -> None:
     assert shown.isprintable()
     if source.isprintable():
         assert shown == source
+
+
+def test_text_says_what_was_saved_below_the_headline(records: Records) -> None:
+    """One line, which fits a terminal, and looks the same once times are masked."""
+    canaries = [records.completed("numpy")]
+    lines = text.render(
+        tabulate(canaries, now=NOON, limit=9, totals=SAVED)
+    ).splitlines()
+    assert lines[0] == "Warmup done: 1 of 1 module completed"
+    assert lines[1] == IN_WORDS
+    assert lines[2].startswith("id ")
+    assert len(lines[1]) < 80
+    config = configparser.RawConfigParser()
+    config.read(SANITIZER, encoding="utf-8")
+    sanitised = re.sub(config["times"]["regex"], "TIME", IN_WORDS)
+    assert sanitised == "SavedTIME of waiting; longest stall of other threadsTIME"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from IPython.core.formatters import DisplayFormatter
 
 from ipywarmup.panel.views import TableView
+from tests.panel.conftest import IN_WORDS, SAVED
 
 if TYPE_CHECKING:
     from tests.panel.conftest import Document, Records
@@ -55,3 +56,12 @@ def test_a_view_has_a_limit(records: Records) -> None:
     lines = repr(TableView(canaries, limit=3)).splitlines()
     assert len(lines) == 1 + 1 + 3 + 1
     assert lines[-1] == "... and 7 modules more: 7 completed"
+
+
+def test_a_view_says_what_was_saved_if_it_is_told(
+    records: Records, parse_html: type[Document]
+) -> None:
+    """Text and HTML have the same line, below the headline."""
+    bundle = TableView([records.completed("numpy")], SAVED)._repr_mimebundle_()
+    assert bundle["text/plain"].splitlines()[1] == IN_WORDS
+    assert IN_WORDS in parse_html(bundle["text/html"]).text

@@ -9,11 +9,13 @@ import pytest
 
 from ipywarmup.panel import widget
 from ipywarmup.panel.widget import WidgetPanel
+from tests.panel.conftest import IN_WORDS, SAVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ipywarmup.canary import Canary
+    from ipywarmup.run import Run, Totals
     from tests.panel.conftest import Document, Records, ScriptedManager
 
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -219,3 +221,45 @@ def test_a_thousand_modules_are_drawn_as_a_hundred_rows(
     assert (panel.bar.value, panel.bar.max) == (1000, 1000)
     assert len(parse_html(panel.rows.value).rows) == 101
     assert len(panel.rows.value) < 100_000
+
+
+def test_what_was_saved_stands_below_the_headline(
+    new_panel: Callable[..., WidgetPanel],
+    manager: ScriptedManager,
+    records: Records,
+    parse_html: type[Document],
+    shown: list[Shown],
+) -> None:
+    """Live as soon as it is known, and in the HTML of the end, but not in its text."""
+    panel = new_panel(records.running("numpy"))
+    panel.show()
+    headline = "Warmup: 0 of 1 module completed, 1 running"
+    assert parse_html(panel.headline.value).text == headline
+    manager.saved = SAVED
+    panel.draw()
+    assert parse_html(panel.headline.value).text == f"{headline}{IN_WORDS}"
+    manager.records = [records.completed("numpy")]
+    panel.draw()
+    assert IN_WORDS in parse_html(shown[-1].bundle["text/html"]).text
+    assert shown[-1].bundle["text/plain"] == shown[0].bundle["text/plain"]
+
+
+def test_a_panel_tells_what_its_own_run_has_saved(
+    new_panel: Callable[..., WidgetPanel],
+    manager: ScriptedManager,
+    records: Records,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a reset it goes on with the run that it was shown for."""
+    panel = new_panel(records.running("numpy"))
+    asked: list[object] = []
+
+    def totals(run: Run | None = None) -> Totals:
+        asked.append(run)
+        return SAVED
+
+    monkeypatch.setattr(manager, "totals", totals)
+    manager.reset()
+    panel.draw()
+    assert asked == [panel.run]
+    assert panel.run is not manager.run

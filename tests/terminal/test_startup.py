@@ -28,7 +28,7 @@ def test_profile_of_the_readme_starts_a_warmup(
     # `--quiet`: the prompt is the first that one sees.
     assert [line for line in terminal.screen.lines if line.strip()] == ["In [1]:"]
     assert terminal.run("%warmup wait") == ["Warmup done: 2 of 2 modules completed"]
-    rows = terminal.run("%warmup")[3:]
+    rows = terminal.run("%warmup")[-2:]
     assert [row.split()[1:3] for row in rows] == [
         ["numpy", "completed"],
         ["pandas", "completed"],
