@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_magic, magics_class
 from traitlets import Bool, Float, Int, observe
 
-from ipywarmup.importlock.bootstrap import unsupported
-from ipywarmup.importlock.hooks import hooks
-from ipywarmup.manager import get_manager
-from ipywarmup.pool import WarmupPool, default_lanes
-from ipywarmup.responsiveness.settings import settings
+from ipywarmup.defaults import PATIENCE, default_lanes
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from ipywarmup.manager import WarmupManager
     from ipywarmup.panel.publisher import Publisher
     from ipywarmup.panel.views import TableView
     from ipywarmup.panel.widget import WidgetPanel
@@ -41,7 +38,7 @@ class WarmupMagics(Magics):
         " (numpy and what imports it, on Windows) instead of importing them.",
     ).tag(config=True)
     patience = Float(
-        hooks.locks.patience,
+        PATIENCE,
         min=0.0,
         help="Seconds without progress after which an import gives its lane to the next"
         " one, and no longer keeps others out of its package.",
@@ -54,15 +51,20 @@ class WarmupMagics(Magics):
     ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:  # noqa: ANN401
-        self.manager = get_manager()
-        # Said once: what keeps imports from running in the background.
-        self.limit = unsupported()
+        # What keeps imports from running in the background is said once.
+        self.limit_is_told = False
         self.publisher: Publisher | None = None
         self.panels: list[WidgetPanel] = []
         # The run whose records wake the publisher.
         self.followed: Run | None = None
         super().__init__(shell, **kwargs)
-        self._apply_settings()
+
+    @property
+    def manager(self) -> WarmupManager:
+        """The manager behind the magic; its first use brings it."""
+        from ipywarmup.manager import get_manager  # noqa: PLC0415 - not to load
+
+        return get_manager()
 
     @line_magic
     def warmup(self, line: str) -> TableView | None:
@@ -126,6 +128,9 @@ class WarmupMagics(Magics):
 
     def close(self) -> None:
         """Give everything back before the magic leaves the shell."""
+        from ipywarmup.importlock.hooks import hooks  # noqa: PLC0415 - not to load
+        from ipywarmup.responsiveness.settings import settings  # noqa: PLC0415
+
         self.manager.reset()
         if self.publisher is not None:
             self.publisher.flush(timeout=2.0)
@@ -137,8 +142,13 @@ class WarmupMagics(Magics):
         hooks.remove()
         settings.remove()
 
+    # Called with what differs from the defaults, at load, too. A manager that is not
+    # there yet has these, so nothing has to bring it then.
     @observe("lanes", "log_to_stderr", "refuse_unsafe", "patience")
-    def _apply_settings(self, _change: object = None) -> None:
+    def _apply_settings(self, _change: object) -> None:
+        from ipywarmup.importlock.hooks import hooks  # noqa: PLC0415 - not to load
+        from ipywarmup.pool import WarmupPool  # noqa: PLC0415
+
         self.manager.log_to_stderr = self.log_to_stderr
         self.manager.refuse_unsafe = self.refuse_unsafe
         hooks.locks.patience = self.patience

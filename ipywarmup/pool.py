@@ -5,14 +5,13 @@ from __future__ import annotations
 import atexit
 import collections
 import contextlib
-import os
-import sys
 import threading
 import time
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ipywarmup.conditions import Condition
+from ipywarmup.defaults import PATIENCE, default_lanes
 from ipywarmup.forks import in_child
 
 if TYPE_CHECKING:
@@ -20,20 +19,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def default_lanes() -> int:
-    """
-    Return how many imports are worth running side by side.
-
-    Returns
-    -------
-    int
-        1 where a GIL lets one thread run at a time (4 to 8 lanes took 20-30 %
-        longer there), else the number of processors, at most 8.
-    """
-    gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)()
-    return 1 if gil_enabled else min(8, os.cpu_count() or 1)
 
 
 # Guarantees
@@ -71,7 +56,7 @@ class WarmupPool(Executor):
         If `lanes` is less than 1.
     """
 
-    def __init__(self, lanes: int | None = None, *, patience: float = 10.0) -> None:
+    def __init__(self, lanes: int | None = None, *, patience: float = PATIENCE) -> None:
         self._condition = Condition()
         self._jobs: collections.deque[
             tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]
