@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 from traitlets import Bool, Float, Int, observe
 
 from ipywarmup.defaults import PATIENCE, default_lanes
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from ipywarmup.panel.views import TableView
     from ipywarmup.panel.widget import WidgetPanel
     from ipywarmup.run import Run
+
+
+_CALLER = 2
+"""How many frames above `warmup` somebody runs the magic, whose variables count."""
 
 
 @magics_class
@@ -66,6 +70,7 @@ class WarmupMagics(Magics):
 
         return get_manager()
 
+    @no_var_expand
     @line_magic
     def warmup(self, line: str) -> TableView | None:
         """
@@ -116,6 +121,10 @@ class WarmupMagics(Magics):
         refuse_unsafe. From Python, `ipywarmup.get_manager()` is the manager behind this
         magic.
         """
+        # IPython looks for variables in a time that grows with the square of the line,
+        # 90 s for 10,000 names; most lines have none.
+        if self.shell is not None and ("$" in line or "{" in line):
+            line = self.shell.var_expand(line, depth=_CALLER)
         # The first line brings what it needs, so that loading costs next to nothing.
         from ipywarmup.session import run_line  # noqa: PLC0415
 
