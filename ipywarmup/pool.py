@@ -209,8 +209,9 @@ class WarmupPool(Executor):
     def _take(
         self, index: int
     ) -> tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
-        """Wait until there is a lane and a job for worker `index`."""
+        """Free the lane of worker `index`; wait for a lane and a job for it."""
         with self._condition:
+            comes_from_a_job = self._started_at.pop(index, None) is not None
             while True:
                 now = time.monotonic()
                 occupied = len(self._started_at) - self._overdue(now)
@@ -219,11 +220,17 @@ class WarmupPool(Executor):
                     job = self._jobs.popleft()
                     self._started_at[index] = now
                     self._staff()
-                    if self._jobs:
+                    if self._jobs and not comes_from_a_job:
                         # Who stood back for this worker may be the first one now,
-                        # and has to learn when this job will lose its lane.
+                        # and has to learn when this job will lose its lane. Nobody
+                        # stands back for one that goes from job to job, and who waits
+                        # for its lane looks up too early then; to wake them each time
+                        # would take as long as a light import.
                         self._condition.notify_all()
                     return job
+                if comes_from_a_job:
+                    self._condition.notify_all()
+                    comes_from_a_job = False
                 until_overdue = [
                     self.patience - (now - began)
                     for began in self._started_at.values()
@@ -245,6 +252,3 @@ class WarmupPool(Executor):
                     del result
             # A job's arguments live no longer than the job.
             del future, fn, args, kwargs
-            with self._condition:
-                del self._started_at[index]
-                self._condition.notify_all()
