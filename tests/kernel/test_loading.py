@@ -33,9 +33,11 @@ def look_around():
             for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
             if hasattr(stream, "echo")
         ],
+        # Those that import, and the one that measures stalls, sleep for good.
         "threads": sorted(
             thread.name for thread in threading.enumerate()
             if not thread.name.removeprefix("ipywarmup-").isdecimal()
+            and thread.name != "ipywarmup-stalls"
         ),
         "hooks": [
             repr(hook) for hook in (
