@@ -5,22 +5,23 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 from traitlets import Bool, Float, Int, observe
 
-from ipywarmup.importlock.bootstrap import unsupported
-from ipywarmup.importlock.hooks import hooks
-from ipywarmup.manager import get_manager
-from ipywarmup.pool import WarmupPool, default_lanes
-from ipywarmup.responsiveness.settings import settings
+from ipywarmup.defaults import PATIENCE, default_lanes
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from ipywarmup.manager import WarmupManager
     from ipywarmup.panel.publisher import Publisher
     from ipywarmup.panel.views import TableView
     from ipywarmup.panel.widget import WidgetPanel
     from ipywarmup.run import Run
+
+
+_CALLER = 2
+"""How many frames above `warmup` somebody runs the magic, whose variables count."""
 
 
 @magics_class
@@ -41,7 +42,7 @@ class WarmupMagics(Magics):
         " (numpy and what imports it, on Windows) instead of importing them.",
     ).tag(config=True)
     patience = Float(
-        hooks.locks.patience,
+        PATIENCE,
         min=0.0,
         help="Seconds without progress after which an import gives its lane to the next"
         " one, and no longer keeps others out of its package.",
@@ -54,16 +55,22 @@ class WarmupMagics(Magics):
     ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:  # noqa: ANN401
-        self.manager = get_manager()
-        # Said once: what keeps imports from running in the background.
-        self.limit = unsupported()
+        # What keeps imports from running in the background is said once.
+        self.limit_is_told = False
         self.publisher: Publisher | None = None
         self.panels: list[WidgetPanel] = []
         # The run whose records wake the publisher.
         self.followed: Run | None = None
         super().__init__(shell, **kwargs)
-        self._apply_settings()
 
+    @property
+    def manager(self) -> WarmupManager:
+        """The manager behind the magic; its first use brings it."""
+        from ipywarmup.manager import get_manager  # noqa: PLC0415 - not to load
+
+        return get_manager()
+
+    @no_var_expand
     @line_magic
     def warmup(self, line: str) -> TableView | None:
         """
@@ -114,6 +121,10 @@ class WarmupMagics(Magics):
         refuse_unsafe. From Python, `ipywarmup.get_manager()` is the manager behind this
         magic.
         """
+        # IPython looks for variables in a time that grows with the square of the line,
+        # 90 s for 10,000 names; most lines have none.
+        if self.shell is not None and ("$" in line or "{" in line):
+            line = self.shell.var_expand(line, depth=_CALLER)
         # The first line brings what it needs, so that loading costs next to nothing.
         from ipywarmup.session import run_line  # noqa: PLC0415
 
@@ -126,6 +137,9 @@ class WarmupMagics(Magics):
 
     def close(self) -> None:
         """Give everything back before the magic leaves the shell."""
+        from ipywarmup.importlock.hooks import hooks  # noqa: PLC0415 - not to load
+        from ipywarmup.responsiveness.settings import settings  # noqa: PLC0415
+
         self.manager.reset()
         if self.publisher is not None:
             self.publisher.flush(timeout=2.0)
@@ -137,8 +151,13 @@ class WarmupMagics(Magics):
         hooks.remove()
         settings.remove()
 
+    # Called with what differs from the defaults, at load, too. A manager that is not
+    # there yet has these, so nothing has to bring it then.
     @observe("lanes", "log_to_stderr", "refuse_unsafe", "patience")
-    def _apply_settings(self, _change: object = None) -> None:
+    def _apply_settings(self, _change: object) -> None:
+        from ipywarmup.importlock.hooks import hooks  # noqa: PLC0415 - not to load
+        from ipywarmup.pool import WarmupPool  # noqa: PLC0415
+
         self.manager.log_to_stderr = self.log_to_stderr
         self.manager.refuse_unsafe = self.refuse_unsafe
         hooks.locks.patience = self.patience

@@ -5,14 +5,13 @@ from __future__ import annotations
 import atexit
 import collections
 import contextlib
-import os
-import sys
 import threading
 import time
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from ipywarmup.conditions import Condition
+from ipywarmup.defaults import PATIENCE, default_lanes
 from ipywarmup.forks import in_child
 
 if TYPE_CHECKING:
@@ -20,20 +19,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def default_lanes() -> int:
-    """
-    Return how many imports are worth running side by side.
-
-    Returns
-    -------
-    int
-        1 where a GIL lets one thread run at a time (4 to 8 lanes took 20-30 %
-        longer there), else the number of processors, at most 8.
-    """
-    gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)()
-    return 1 if gil_enabled else min(8, os.cpu_count() or 1)
 
 
 # Guarantees
@@ -74,7 +59,7 @@ class WarmupPool(Executor):
         If `lanes` is less than 1.
     """
 
-    def __init__(self, lanes: int | None = None, *, patience: float = 10.0) -> None:
+    def __init__(self, lanes: int | None = None, *, patience: float = PATIENCE) -> None:
         self._condition = Condition()
         self._jobs: collections.OrderedDict[
             Future[Any], tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
@@ -242,8 +227,9 @@ class WarmupPool(Executor):
     def _take(
         self, index: int
     ) -> tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
-        """Wait until there is a lane and a job for worker `index`."""
+        """Free the lane of worker `index`; wait for a lane and a job for it."""
         with self._condition:
+            comes_from_a_job = self._started_at.pop(index, None) is not None
             while True:
                 now = time.monotonic()
                 occupied = len(self._started_at) - self._overdue(now)
@@ -252,11 +238,17 @@ class WarmupPool(Executor):
                     future, job = self._jobs.popitem(last=False)
                     self._started_at[index] = now
                     self._staff()
-                    if self._jobs:
+                    if self._jobs and not comes_from_a_job:
                         # Who stood back for this worker may be the first one now,
-                        # and has to learn when this job will lose its lane.
+                        # and has to learn when this job will lose its lane. Nobody
+                        # stands back for one that goes from job to job, and who waits
+                        # for its lane looks up too early then; to wake them each time
+                        # would take as long as a light import.
                         self._condition.notify_all()
                     return future, *job
+                if comes_from_a_job:
+                    self._condition.notify_all()
+                    comes_from_a_job = False
                 until_overdue = [
                     self.patience - (now - began)
                     for began in self._started_at.values()
@@ -278,6 +270,3 @@ class WarmupPool(Executor):
                     del result
             # A job's arguments live no longer than the job.
             del future, fn, args, kwargs
-            with self._condition:
-                del self._started_at[index]
-                self._condition.notify_all()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from IPython.core.error import UsageError
 
 from ipywarmup.canary import CanaryStatus
+from ipywarmup.importlock.bootstrap import unsupported
 from ipywarmup.kernel import is_kernel
 from ipywarmup.panel.rows import enumerate_names
 from ipywarmup.panel.text import printable
@@ -48,9 +49,10 @@ def run_line(magics: WarmupMagics, line: str) -> TableView | None:
     elif request.command == "wait":
         _wait(magics, request)
     elif request.command == "status":
-        if magics.limit is not None:
-            print(f"{magics.limit}: imports run at once, on the thread that asks.")
-            magics.limit = None
+        limit = unsupported()
+        if limit is not None and not magics.limit_is_told:
+            print(f"{limit}: imports run at once, on the thread that asks.")
+            magics.limit_is_told = True
         run = manager.run
         return TableView(manager.snapshot(run), manager.totals(run))
     elif request.command == "canaries":

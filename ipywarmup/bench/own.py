@@ -12,78 +12,13 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
+from ipywarmup.bench import own_programs
 from ipywarmup.bench.program import MARK
 from ipywarmup.bench.rounds import HEAVY
-
-# Run in a kernel, by IPython, so that magics cost what they cost a user. Every
-# name is missing: what is measured is our own work, not that of the modules.
-_KERNEL = """
-import json, time
-
-def took(magic, line):
-    start = time.perf_counter()
-    get_ipython().run_line_magic(magic, line)
-    return 1000 * (time.perf_counter() - start)
-
-def names(prefix, count):
-    return [f"no_{prefix}_{number}" for number in range(count)]
-
-times = {"load": took("load_ext", "ipywarmup")}
-times["first"] = took("warmup", " ".join(names("first", 50)))
-get_ipython().run_line_magic("warmup", "wait")
-times["next"] = took("warmup", " ".join(names("next", 50)))
-get_ipython().run_line_magic("warmup", "wait")
-
-from ipywarmup import WarmupManager
-for count in (100, 10_000):
-    manager = WarmupManager(log_to_stderr=False)
-    start = time.perf_counter()
-    manager.submit(names("many", count))
-    times[f"submit {count}"] = 1e6 * (time.perf_counter() - start) / count
-    manager.wait()
-    times[f"all {count}"] = 1e6 * (time.perf_counter() - start) / count
-print(MARK + json.dumps(times))
-"""
-
-_REFERENCE = """
-import json, time
-start = time.perf_counter()
-import ipywidgets
-print(MARK + json.dumps({"ipywidgets": 1000 * (time.perf_counter() - start)}))
-"""
-
-
-# Run in plain processes: what imports on the main thread cost while the hooks are in,
-# which no worker disturbs here.
-_FOREGROUND = """
-import importlib.util, json, sys, time
-from ipywarmup.importlock.hooks import hooks
-
-heavy = [
-    name for name in HEAVY if importlib.util.find_spec(name.partition(".")[0])
-]
-if GUARDED:
-    hooks.borrow()
-start, used = time.perf_counter(), time.process_time()
-for name in heavy:
-    __import__(name)
-took, used = time.perf_counter() - start, time.process_time() - used
-
-def look_up():
-    start = time.perf_counter()
-    for _ in range(100_000):
-        import json
-    return 10 * (time.perf_counter() - start)
-
-kind = "guarded" if GUARDED else "plain"
-print(MARK + json.dumps({
-    f"{kind} import": 1000 * took,
-    f"{kind} import, processor": 1000 * used,
-    f"{kind} look-up": 1000 * min(look_up() for _ in range(5)),
-}))
-"""
 
 
 class Line(NamedTuple):
@@ -99,6 +34,12 @@ LINES = (
     Line("ipywidgets", "import ipywidgets (reference)", "ms"),
     Line("first", "first %warmup, 50 modules, panel and ipywidgets included", "ms"),
     Line("next", "next %warmup, 50 modules, panel included", "ms"),
+    Line("line 10000", "%warmup of 10,000 light modules, until it returns", "ms"),
+    Line("panel 10000", "until they are done, panel included, per module", "us"),
+    Line("plain light 100", "foreground import of 100 light modules, per module", "us"),
+    Line("warmed light 100", "warmup of them until done, per module", "us"),
+    Line("plain light 10000", "foreground import of 10,000, per module", "us"),
+    Line("warmed light 10000", "warmup of them until done, per module", "us"),
     Line("submit 100", "submit of 100 modules, per module", "us"),
     Line("submit 10000", "submit of 10,000 modules, per module", "us"),
     Line("all 100", "100 missing modules until done, per module", "us"),
@@ -109,10 +50,24 @@ LINES = (
     Line("guarded import, processor", "the second, processor time", "ms"),
     Line("plain look-up", "`import json` once it is imported", "ns"),
     Line("guarded look-up", "the same with the import hooks in place", "ns"),
+    Line("without look-up", "`import json` in a process without a warmup", "ns"),
+    Line("after look-up", "the same after a warmup that is done", "ns"),
+    Line("without access", "attribute of a module imported as usual", "ns"),
+    Line("after access", "attribute of one that was warmed", "ns"),
 )
 
 RATIOS = (
     ("first", "ipywidgets", "first %warmup / import ipywidgets"),
+    (
+        "warmed light 10000",
+        "warmed light 100",
+        "light modules, per module: 10,000 / 100",
+    ),
+    (
+        "panel 10000",
+        "warmed light 10000",
+        "10,000 light modules: in a kernel with the panel / without",
+    ),
     ("submit 10000", "submit 100", "submit, per module: 10,000 / 100"),
     ("all 10000", "all 100", "until done, per module: 10,000 / 100"),
     ("guarded import", "plain import", "heavy import: with hooks / without"),
@@ -122,6 +77,16 @@ RATIOS = (
         "the same, processor time: with hooks / without",
     ),
     ("guarded look-up", "plain look-up", "`import json`: with hooks / without"),
+    (
+        "after look-up",
+        "without look-up",
+        "left behind: `import json` after a warmup / without one",
+    ),
+    (
+        "after access",
+        "without access",
+        "left behind: attribute after a warmup / without one",
+    ),
 )
 
 
@@ -141,7 +106,14 @@ def run(*, rounds: int, as_json: bool) -> int:
     int
         The exit status.
     """
-    measured = [_measure(guarded_first=bool(number % 2)) for number in range(rounds)]
+    # As an installation leaves it, also where it is run from a checkout.
+    own_programs.compile_bytecode(Path(__file__).parent.parent)
+    with tempfile.TemporaryDirectory() as folder:
+        light = own_programs.write_light_modules(Path(folder))
+        measured = [
+            _measure(folder, light, ours_first=bool(number % 2))
+            for number in range(rounds)
+        ]
     if as_json:
         print(json.dumps(measured))
         return 0
@@ -160,12 +132,30 @@ def run(*, rounds: int, as_json: bool) -> int:
     return 0
 
 
-def _measure(*, guarded_first: bool) -> dict[str, float]:
+def _measure(folder: str, light: list[str], *, ours_first: bool) -> dict[str, float]:
     """Measure everything once."""
-    figures = _in_kernel(_REFERENCE) | _in_kernel(_KERNEL)
-    for guarded in (guarded_first, not guarded_first):
-        program = f"GUARDED = {guarded}\nHEAVY = {HEAVY}\n{_FOREGROUND}"
-        figures |= _in_process("import sys; exec(sys.stdin.read())", program)
+
+    def given(program: str, **values: object) -> str:
+        lines = [f"{name} = {value!r}" for name, value in values.items()]
+        return "\n".join([*lines, program])
+
+    figures = _in_kernel(own_programs.REFERENCE)
+    figures |= _in_kernel(given(own_programs.KERNEL, FOLDER=folder, LIGHT=light))
+    for ours in (ours_first, not ours_first):
+        for program in (
+            given(own_programs.FOREGROUND, GUARDED=ours, HEAVY=HEAVY),
+            given(own_programs.LEFT_BEHIND, WARMED=ours, FOLDER=folder, LIGHT=light),
+            *(
+                given(
+                    own_programs.IMPORT_LIGHT,
+                    WARMED=ours,
+                    FOLDER=folder,
+                    LIGHT=light[:count],
+                )
+                for count in (100, len(light))
+            ),
+        ):
+            figures |= _in_process("import sys; exec(sys.stdin.read())", program)
     return figures
 
 

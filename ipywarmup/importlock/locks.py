@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipywarmup.conditions import Condition
+from ipywarmup.defaults import PATIENCE
 from ipywarmup.importlock.graph import EVERYTHING, LockGraph, nothing_is_complete
 from ipywarmup.importlock.times import waiting_for
 
@@ -102,7 +103,7 @@ class PackageLocks:
         self,
         *,
         apart: Collection[str] = (),
-        patience: float = 10.0,
+        patience: float = PATIENCE,
         is_complete: Callable[[str], bool] = nothing_is_complete,
         pulse: Callable[[int], object | None] = lambda _: 0,
         is_importing: Callable[[int], bool] = lambda _: False,

@@ -19,6 +19,9 @@ logger = logging.getLogger("ipywarmup")
 _LAST_DRAWING = 1.0
 """Seconds for which an exit waits for a drawing under way."""
 
+_SHARE = 0.1
+"""How much of the time may go into drawing, which the imports lack."""
+
 
 class Drawing(Protocol):
     """What a publisher keeps up to date."""
@@ -31,6 +34,7 @@ class Drawing(Protocol):
 # - Every `draw` runs on the one publisher thread, so drawings need no locks.
 # - Drawings are drawn at most once in `interval` seconds, however often `wake` is
 #   called, and once more after the last `wake`: the final state always shows.
+#   Drawings that take long are drawn less often, a tenth of the time at most.
 # - A drawing that raises is logged and dropped; the others go on.
 # - Once the interpreter exits, nothing is drawn: a kernel closes its sockets then, and
 #   a thread that is cut off in the middle of a message takes the process with it.
@@ -70,6 +74,8 @@ class Publisher:
         self._rounds_begun = 0
         self._rounds_drawn = 0
         self._last_round = float("-inf")
+        # Seconds that the last round took.
+        self._took = 0.0
         self._thread: threading.Thread | None = None
         in_child(self._forget_thread)
 
@@ -90,6 +96,10 @@ class Publisher:
     def wake(self, *_: object) -> None:
         """Ask for a round of drawing; takes any arguments, to serve as a callback."""
         with self._condition:
+            if self._woken:
+                # The thread knows; to wake it for each of thousands of modules would
+                # cost them more than the drawing does.
+                return
             self._woken = True
             self._condition.notify_all()
 
@@ -110,6 +120,8 @@ class Publisher:
         with self._condition:
             wanted = self._rounds_begun + 1
             self._woken = True
+            # Somebody has nothing else to do.
+            self._took = 0.0
             self._condition.notify_all()
             return self._condition.wait_for(
                 lambda: not self._drawings or self._rounds_drawn >= wanted, timeout
@@ -142,6 +154,7 @@ class Publisher:
         if not self._drawings:
             return None
         pause = self._interval if self._woken else self._tick
+        pause = max(pause, self._took / _SHARE)
         return max(0.0, self._last_round + pause - self._clock())
 
     def draw(self) -> None:
@@ -157,6 +170,7 @@ class Publisher:
                 if drawing in self._drawings:
                     self._drawings.remove(drawing)
             self._rounds_drawn += 1
+            self._took = self._clock() - self._last_round
             self._condition.notify_all()
 
     def _run(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import enum
+import heapq
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipywarmup.canary import CanaryStatus
@@ -27,6 +28,8 @@ class State(enum.StrEnum):
     @classmethod
     def of(cls, canary: Canary) -> State:
         """Return the state of a canary."""
+        if canary.status is CanaryStatus.COMPLETED:  # most are, of many
+            return cls.COMPLETED
         return cls.QUEUED if canary.queued else cls(canary.status.value)
 
 
@@ -144,10 +147,6 @@ class Table(NamedTuple):
         return f"and {_modules(sum(hidden.values()))} more: {kinds}"
 
 
-# Which rows go first when there is no room for all.
-_INTEREST = {state: rank for rank, state in enumerate(State)}
-
-
 def tabulate(
     canaries: Sequence[Canary],
     *,
@@ -173,22 +172,32 @@ def tabulate(
     -------
     Table
     """
-    states = [State.of(canary) for canary in canaries]
-    chosen: Sequence[int] = range(len(canaries))
-    if len(canaries) > limit:
-
-        def interest(index: int) -> tuple[int, float]:
-            canary = canaries[index]
-            return _INTEREST[states[index]], -(canary.end_ts or -canary.canary_id)
-
-        chosen = sorted(sorted(chosen, key=interest)[:limit])
-    counts = collections.Counter(states)
+    # By state, in the order in which they go where there is no room for all.
+    indices: dict[State, list[int]] = {state: [] for state in State}
+    for index, canary in enumerate(canaries):
+        indices[State.of(canary)].append(index)
+    chosen: list[tuple[int, State]] = []
+    for state, found in indices.items():
+        room = limit - len(chosen)
+        kept = found if len(found) <= room else _latest(canaries, found, room)
+        chosen += [(index, state) for index in kept]
+    chosen.sort()
     return Table(
         total=len(canaries),
-        counts={state: counts[state] for state in State if counts[state]},
-        rows=tuple(_row(canaries[index], states[index], now) for index in chosen),
+        counts={state: len(found) for state, found in indices.items() if found},
+        rows=tuple(_row(canaries[index], state, now) for index, state in chosen),
         totals=totals,
     )
+
+
+def _latest(canaries: Sequence[Canary], indices: list[int], most: int) -> list[int]:
+    """Return the latest to end; of what has not ended, the first."""
+
+    def ended(index: int) -> float:
+        end_ts = canaries[index].end_ts
+        return -canaries[index].canary_id if end_ts is None else end_ts
+
+    return heapq.nlargest(most, indices, key=ended)
 
 
 def _row(canary: Canary, state: State, now: float) -> Row:

@@ -267,6 +267,56 @@ def test_the_lowest_number_works_first(
     assert names == {"ipywarmup-0"}
 
 
+def test_who_stands_back_is_woken_when_the_first_one_has_a_job(
+    new_pool: Callable[..., WarmupPool],
+    gates: list[threading.Event],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two lanes take two jobs, even if the second worker is there before the first."""
+    pool = new_pool(2)
+    waits = _Waits(pool, monkeypatch)
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def hold_back(thread: threading.Thread) -> None:
+        started.append(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", hold_back)
+    jobs = [_Blocked(pool, gates) for _ in range(3)]
+    first, second = started
+    start(second)
+    waits.until(1)
+    start(first)
+    assert jobs[0].entered.wait(TIMEOUT)
+    assert jobs[1].entered.wait(TIMEOUT)
+
+
+def test_a_worker_goes_from_job_to_job_and_wakes_nobody(
+    new_pool: Callable[..., WarmupPool],
+    gates: list[threading.Event],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The worker that stands by for one that hangs sleeps while none does."""
+    pool = new_pool(patience=600.0)
+    waits = _Waits(pool, monkeypatch)
+    first = _Blocked(pool, gates)
+    assert first.entered.wait(TIMEOUT)
+    jobs = [pool.submit(int) for _ in range(100)]
+    notified: list[int] = []
+    notify_all = pool._condition.notify_all
+
+    def note_and_notify() -> None:
+        notified.append(len(pool._jobs))
+        notify_all()
+
+    monkeypatch.setattr(pool._condition, "notify_all", note_and_notify)
+    waits.until(1)
+    first.end()
+    assert jobs[-1].result(TIMEOUT) == 0
+    waits.until(0)
+    assert notified == [0]
+
+
 @pytest.mark.parametrize("end", ["idle", "shutdown", "reset"])
 def test_threads_are_never_retired(
     new_pool: Callable[..., WarmupPool],

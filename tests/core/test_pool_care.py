@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ipywarmup.pool import WarmupPool, default_lanes
+from ipywarmup.defaults import default_lanes
+from ipywarmup.pool import WarmupPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

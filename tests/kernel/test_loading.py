@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tests.conftest import Gate
     from tests.kernel.conftest import Kernel
 
+DEFAULT_LANES = "__import__('ipywarmup.defaults').defaults.default_lanes()"
 # All that an extension could leave behind.
 LOOK_AROUND = """
 def look_around():
@@ -32,9 +33,11 @@ def look_around():
             for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
             if hasattr(stream, "echo")
         ],
+        # Those that import, and the one that measures stalls, sleep for good.
         "threads": sorted(
             thread.name for thread in threading.enumerate()
             if not thread.name.removeprefix("ipywarmup-").isdecimal()
+            and thread.name != "ipywarmup-stalls"
         ),
         "hooks": [
             repr(hook) for hook in (
@@ -84,8 +87,7 @@ def test_loading_imports_nothing_that_costs(new_kernel: Callable[[], Kernel]) ->
     loaded = set(kernel.value(new))
     assert not heavy & loaded
     ours = {name for name in loaded if name.partition(".")[0] == "ipywarmup"}
-    assert "ipywarmup.session" not in ours
-    assert not {name for name in ours if name.startswith("ipywarmup.panel")}
+    assert ours == {"ipywarmup", "ipywarmup.defaults", "ipywarmup.magics"}
     others = {name.partition(".")[0] for name in loaded - ours}
     assert kernel.value(
         f"{sorted(others)!r} <= sorted(sys.stdlib_module_names)"
@@ -101,6 +103,35 @@ def test_loading_imports_nothing_that_costs(new_kernel: Callable[[], Kernel]) ->
     loaded = set(kernel.value(new))
     assert {"ipywidgets", "ipywarmup.panel.widget"} <= loaded
     assert not {"numpy", "pandas", "matplotlib"} & loaded
+
+
+def test_settings_hold_for_a_manager_that_comes_later(
+    new_kernel: Callable[[], Kernel],
+) -> None:
+    """What the configuration says at load, and %config after, is the manager's."""
+    kernel = new_kernel()
+    kernel.run("get_ipython().config.WarmupMagics.lanes = 3")
+    kernel.run("%load_ext ipywarmup")
+    kernel.run("%config WarmupMagics.refuse_unsafe = False")
+    kernel.run("import ipywarmup; m = ipywarmup.get_manager()")
+    assert kernel.value("(m.pool.lanes, m.refuse_unsafe)") == (3, False)
+    kernel.run("%unload_ext ipywarmup")
+    default = kernel.value(DEFAULT_LANES)
+    assert kernel.value("(m.pool.lanes, m.refuse_unsafe)") == (default, True)
+
+
+def test_help_and_settings_are_there_before_the_first_line(
+    new_kernel: Callable[[], Kernel],
+) -> None:
+    """Right after loading, %warmup? and %config tell all, and bring no manager."""
+    kernel = new_kernel()
+    kernel.run("%load_ext ipywarmup")
+    shown = kernel.execute("%config WarmupMagics").stdout
+    for name in ("panel", "log_to_stderr", "refuse_unsafe", "patience", "lanes"):
+        assert f"WarmupMagics.{name}=" in shown
+    (payload,) = kernel.execute("%warmup?").reply["content"]["payload"]
+    assert "[--timeout S]" in payload["data"]["text/plain"]
+    assert not kernel.value("'ipywarmup.manager' in __import__('sys').modules")
 
 
 def test_import_of_the_package_does_not_load_its_magic(bare_kernel: Kernel) -> None:
@@ -159,7 +190,7 @@ def test_unload_gives_the_settings_back(bare_kernel: Kernel) -> None:
     bare_kernel.run("import ipywarmup; m = ipywarmup.get_manager()")
     assert bare_kernel.value(settings) == (3, True)
     bare_kernel.run("%unload_ext ipywarmup")
-    default = bare_kernel.value("__import__('ipywarmup.pool').pool.default_lanes()")
+    default = bare_kernel.value(DEFAULT_LANES)
     assert bare_kernel.value(settings) == (default, False)
     # What a user asked for with %config is IPython's to keep.
     bare_kernel.run("%load_ext ipywarmup")

@@ -56,6 +56,30 @@ def test_import_of_a_module_under_way_waits_for_it(
     assert kernel.finish(cell).stdout == kernel.canary(name)["thread_name"] + "\n"
 
 
+def test_variables_in_a_line_are_those_of_its_caller(
+    kernel: Kernel, write_module: WriteModule
+) -> None:
+    """`$name` and `{expression}` stand for values, those of a function's own first."""
+    one, two, three = write_module(), write_module(), write_module()
+    kernel.run(f"one, two, three = {one!r}, {two!r}, None")
+    kernel.run(
+        "def warm(three):\n"
+        "    get_ipython().run_line_magic('warmup', '$three --wait --quiet')\n"
+        f"warm({three!r})"
+    )
+    kernel.run("%warmup $one {two.lower()} --wait --quiet")
+    found = statuses(kernel)
+    assert [found.get(name) for name in (three, one, two)] == ["completed"] * 3
+    # What stands for nothing is taken as it is written.
+    assert "'$nothing'" in kernel.execute("%warmup $nothing").stderr
+
+
+def test_a_long_line_is_no_burden(kernel: Kernel) -> None:
+    """200 KB of names are read at once, for which IPython alone takes minutes."""
+    cell = kernel.execute(f"%warmup --wait {' '.join(['json'] * 40_000)}")
+    assert cell.stdout.endswith("Warmup done: 1 of 1 module completed\n")
+
+
 def test_commas_between_names_are_tolerated(
     kernel: Kernel, write_module: WriteModule
 ) -> None:

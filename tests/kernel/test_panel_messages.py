@@ -29,7 +29,6 @@ def write_many(kernel: Kernel) -> Callable[..., list[str]]:
     """Return a function that writes many modules of one source at once."""
 
     def write(count: int, source: str = "") -> list[str]:
-        # Short, since IPython takes long over a long line.
         prefix = f"m{next(_numbers)}"
         names = [f"{prefix}_{number}" for number in range(count)]
         for name in names:

@@ -142,6 +142,43 @@ def test_a_wake_during_a_round_leads_to_another(
     assert sketch.drawn == [0, 1]
 
 
+def test_many_wakes_wake_the_thread_once(
+    publisher: Publisher, sketch: Sketch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that knows of the next round sleeps until it is due."""
+    publisher.follow(sketch)
+    publisher.draw()
+    notified: list[None] = []
+    monkeypatch.setattr(
+        publisher._condition, "notify_all", lambda: notified.append(None)
+    )
+    for _ in range(1000):
+        publisher.wake()
+    assert len(notified) == 1
+
+
+def test_drawings_that_take_long_are_drawn_less_often(
+    publisher: Publisher, sketch: Sketch, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenth of the time goes into drawing at most, unless somebody waits for it."""
+    draw = sketch.draw
+
+    def draw_slowly() -> bool:
+        clock.now += 0.1
+        return draw()
+
+    monkeypatch.setattr(sketch, "draw", draw_slowly)
+    publisher.follow(sketch)
+    publisher.draw()
+    publisher.wake()
+    assert publisher.due() == pytest.approx(0.9)
+    pass_time(publisher, clock, 0.89)
+    assert len(sketch.drawn) == 1
+    assert not publisher.flush(timeout=0)
+    pass_time(publisher, clock, 0.001)
+    assert len(sketch.drawn) == 2
+
+
 def test_times_count_up_without_a_wake(
     publisher: Publisher, sketch: Sketch, clock: Clock
 ) -> None:
