@@ -19,6 +19,7 @@ from ipywarmup.importlock.hooks import hooks, package_of
 from ipywarmup.importlock.partial import hide_frames
 from ipywarmup.nearest import hint_for
 from ipywarmup.output import collected
+from ipywarmup.responsiveness.bystanders import Bystanders
 from ipywarmup.responsiveness.settings import settings
 from ipywarmup.responsiveness.stalls import StallWatch
 
@@ -26,7 +27,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType, TracebackType
 
-_stalls = StallWatch(settings.check)
+_bystanders = Bystanders()
+
+
+def _look_after() -> None:
+    """Do what is to be done now and then while a module is imported."""
+    settings.check()
+    settings.adapt(idle=_bystanders.are_idle())
+
+
+_stalls = StallWatch(_look_after)
 
 
 class Outcome(NamedTuple):
@@ -122,6 +132,7 @@ def import_on_worker(name: str, *, refuse: bool = True) -> Outcome:
     with (
         collected() as output,
         settings.borrowed(),
+        _bystanders.importing(),
         _stalls.watching() as stalls,
         hooks.borrowed(),
         own_filters(),

@@ -47,6 +47,9 @@ _GLOBAL, _WEAK, _FUNC = 1, 2, 2
 _MARKS = {b"__bss_start", b"_edata", b"_end", b"_init", b"_fini"}
 """What linkers put into every library, for its own use."""
 
+_CPP = b"_Z"
+"""How the names of C++ begin."""
+
 _TABLES = (b"_ZTV", b"_ZTI", b"_ZTS", b"_ZTT")
 """Tables that C++ puts into every library that uses a class; nothing writes to them."""
 
@@ -312,7 +315,10 @@ def _name(strings: bytes, offset: int) -> bytes:
 
 
 def differing(
-    read: Read, dynamic: Dynamic, symbols: Symbols, hashes: AbstractSet[int]
+    read: Read,
+    dynamic: Dynamic,
+    symbols: Symbols,
+    hashes: AbstractSet[int] | None = None,
 ) -> set[bytes]:
     """
     Return names of symbols of which it makes a difference where they are defined.
@@ -320,26 +326,46 @@ def differing(
     It makes none for the functions and constants of C++: a program has one definition
     of each, or several that are the same. It makes none for unique symbols either,
     which the loader shares.
+
+    Parameters
+    ----------
+    hashes : set of int, optional
+        Look at the symbols with these hashes only.
     """
+    start = dynamic.symbols + symbols.first * _SYMBOL.size
+    if hashes is None:
+        # All at once, names and all: most have to be looked at.
+        table = _table(read, start, len(symbols.hashes) * _SYMBOL.size)
+        strings = _table(read, dynamic.strings, dynamic.strings_size)
+        return {
+            _name(strings, offset)
+            for offset, info, _, _, address, _ in _SYMBOL.iter_unpack(table)
+            if not (info & 15 == _FUNC and strings.startswith(_CPP, offset))
+            and _differs(_name(strings, offset), info, address, dynamic)
+        }
     found = set()
-    for position, number in enumerate(symbols.hashes, symbols.first):
+    for position, number in enumerate(symbols.hashes):
         if number not in hashes:
             continue
-        raw = read(dynamic.symbols + position * _SYMBOL.size, _SYMBOL.size)
+        raw = read(start + position * _SYMBOL.size, _SYMBOL.size)
         offset, info, _, _, address, _ = _SYMBOL.unpack(raw)
         length = min(_FIRST, dynamic.strings_size - offset)
         name = _name(read(dynamic.strings + offset, length), 0)
-        is_alike = info & 15 == _FUNC or any(
-            address in addresses for addresses in dynamic.constant
-        )
-        if not (
-            info >> 4 not in (_GLOBAL, _WEAK)
-            or name in _MARKS
-            or name.startswith(_TABLES)
-            or (is_alike and name.startswith(b"_Z"))
-        ):
+        if _differs(name, info, address, dynamic):
             found.add(name)
     return found
+
+
+def _differs(name: bytes, info: int, address: int, dynamic: Dynamic) -> bool:
+    is_alike = info & 15 == _FUNC or any(
+        address in addresses for addresses in dynamic.constant
+    )
+    return not (
+        info >> 4 not in (_GLOBAL, _WEAK)
+        or name in _MARKS
+        or name.startswith(_TABLES)
+        or (is_alike and name.startswith(_CPP))
+    )
 
 
 def hash_of(name: bytes) -> int:

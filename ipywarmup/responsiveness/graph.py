@@ -6,7 +6,12 @@ It follows the loader, without opening anything.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ipywarmup.responsiveness import elf, loader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Node:
@@ -30,11 +35,6 @@ class Node:
     def path(self) -> str | None:
         """Where the file is."""
         return self.library.path if self.library else None
-
-    @property
-    def size(self) -> int:
-        """Bytes that are mapped of the file, 0 if it is not known."""
-        return self.library.dynamic.size if self.library else 0
 
     def closure(self) -> set[Node]:
         """Return the node and all that it depends on."""
@@ -118,6 +118,15 @@ def _node_for(name: str, needed_by: list[loader.Library], nodes: list[Node]) -> 
     return Node(library, is_open=is_open)
 
 
+def size_of(nodes: Iterable[Node]) -> int:
+    """Return how many bytes of files are still to be mapped."""
+    return sum(
+        node.library.dynamic.size
+        for node in nodes
+        if node.library is not None and not node.is_open
+    )
+
+
 def candidates(nodes: list[Node]) -> list[Node]:
     """
     Return what may be opened before the extension module at the head of the nodes.
@@ -166,25 +175,14 @@ def binds_alike(node: Node, nodes: list[Node]) -> bool:
     ]
     defined: set[int] = set()
     defined.update(*(other.symbols.hashes for other in around))
+    differing: set[bytes] = set()
+    differing.update(*(other.differing() for other in around))
+    hashes = set(map(elf.hash_of, differing))
     return not any(
-        _clash(each.library, around, defined)
+        # Who can do without a symbol takes it if it is there.
+        not each.library.wanted_weakly.isdisjoint(defined)
+        or not differing.isdisjoint(each.library.symbols.undefined)
+        or not differing.isdisjoint(each.library.differing(hashes))
         for each in inside
         if each.library and not each.is_open
-    )
-
-
-def _clash(
-    library: loader.Library, around: list[loader.Library], defined: set[int]
-) -> bool:
-    """Whether a symbol of a library may come from those that it does not need."""
-    if not library.wanted_weakly.isdisjoint(defined):
-        return True
-    both = defined.intersection(library.symbols.hashes) | (defined & library.wanted)
-    if not both:
-        return False
-    differing: set[bytes] = set()
-    differing.update(*(other.differing(both) for other in around))
-    return bool(differing) and not (
-        differing.isdisjoint(library.symbols.undefined)
-        and differing.isdisjoint(library.differing(both))
     )

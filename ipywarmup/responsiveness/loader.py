@@ -174,17 +174,19 @@ class Library:
             return elf.symbols(file.read, self.dynamic)
 
     @functools.cached_property
-    def wanted(self) -> frozenset[int]:
-        """Hashes of the symbols that it wants from others."""
-        return frozenset(map(elf.hash_of, self.symbols.undefined))
-
-    @functools.cached_property
     def wanted_weakly(self) -> frozenset[int]:
-        """Hashes of those among them that it can do without."""
+        """Hashes of the symbols that it wants from others, but can do without."""
         return frozenset(map(elf.hash_of, self.symbols.weak))
 
-    def differing(self, hashes: AbstractSet[int]) -> set[bytes]:
-        """Return those symbols' names of which it matters where they are defined."""
+    def differing(self, hashes: AbstractSet[int] | None = None) -> set[bytes]:
+        """
+        Return the names of symbols of which it matters where they are defined.
+
+        Parameters
+        ----------
+        hashes : set of int, optional
+            Look at the symbols with these hashes only.
+        """
         with closing(File(self.path)) as file:
             return elf.differing(file.read, self.dynamic, self.symbols, hashes)
 

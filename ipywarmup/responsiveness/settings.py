@@ -27,7 +27,19 @@ All threads stand still for as long as a collection lasts, and it lasts as long 
 are objects to look at: 6 ms for the 22,000 that make the second generation due by these
 thresholds. The full one, 200 ms after heavy imports, becomes due with 1.8 million new
 objects. So many may be garbage meanwhile; torch, pandas, scikit-learn, pyarrow, sympy
-and four others leave 700,000, and cost a third of the collector's usual time.
+and four others leave 700,000.
+"""
+
+IDLE_THRESHOLDS: Thresholds = (50_000, 10, 3)
+"""
+As long as nobody else computes, all that is made is the imports' and grows old unseen
+every fiftieth of a second, so that no collection becomes due.
+"""
+
+SWITCH_INTERVAL = 0.000_2
+"""
+Seconds. An import lets the interpreter go at each file that it reads. A thread that
+computes gives it back after this time only, so that the import starves.
 """
 
 _FEW = 2_000
@@ -52,11 +64,16 @@ class _Setting(Generic[T]):
 
     def take(self, ours: T) -> None:
         """Set it to ours, or leave theirs if that is calmer still."""
-        theirs = self._theirs = self.get()
-        wanted = self._ours = self.calmer(theirs, ours)
-        self.put(wanted)
-        # What the interpreter has made of it: not every value is kept as it is.
-        self._ours = self.get()
+        self._theirs = self._ours = self.get()
+        self.change(ours)
+
+    def change(self, ours: T) -> None:
+        """Set it to another of ours, unless somebody has set it to something else."""
+        if self._theirs is not None and self.get() == self._ours:
+            self._ours = self.calmer(self._theirs, ours)
+            self.put(self._ours)
+            # What the interpreter has made of it: not every value is kept as it is.
+            self._ours = self.get()
 
     def give_back(self) -> None:
         """Set it to theirs, unless somebody has set it to something else since."""
@@ -107,7 +124,7 @@ class CollectorThresholds(_Setting[Thresholds]):
         """Set them to theirs, and see that no full collection is due at once."""
         theirs = self._theirs
         if theirs and self.get() == self._ours and gc.get_count()[2] > theirs[2]:
-            self._age()
+            self._put_off()
         super().give_back()
 
     def calmer(self, theirs: Thresholds, ours: Thresholds) -> Thresholds:
@@ -122,23 +139,37 @@ class CollectorThresholds(_Setting[Thresholds]):
         )
         return first, -(-second // first), -(-third // second)
 
-    def _age(self) -> None:
+    def age(self) -> bool:
         """
         Move all objects into the oldest generation without looking at them.
 
-        What imports leave is there to stay. The full collection that is due by the
-        user's thresholds would find that out while all threads stand still; so it
-        comes a little later, as after an import without a warmup. It is put off only
-        once: garbage is not to gather from warmup to warmup.
+        What imports leave is there to stay; younger collections would look at each
+        object twice to find that out.
+
+        Returns
+        -------
+        bool
+            False if somebody has frozen objects, which must not thaw, or has disabled
+            the collector.
+        """
+        if not gc.isenabled() or gc.get_freeze_count() >= _FEW:
+            return False
+        gc.freeze()
+        gc.unfreeze()  # into the oldest generation
+        return True
+
+    def _put_off(self) -> None:
+        """
+        Let the full collection come a little later, as after an import without us.
+
+        It is due by the user's thresholds; all threads would stand still while it finds
+        out that what was imported is there to stay. It is put off only once: garbage
+        is not to gather from warmup to warmup.
         """
         full_collections = gc.get_stats()[-1]["collections"]
-        if full_collections == self._aged_after:
-            return
-        # What somebody else has frozen must not thaw.
-        if gc.isenabled() and gc.get_freeze_count() < _FEW:
+        if full_collections != self._aged_after:
             self._aged_after = full_collections
-            gc.freeze()
-            gc.unfreeze()  # into the oldest generation
+            self.age()
 
 
 # Guarantees
@@ -183,7 +214,7 @@ class InterpreterSettings:
     def __init__(
         self,
         thresholds: Thresholds = THRESHOLDS,
-        switch_interval: float = 0.001,
+        switch_interval: float = SWITCH_INTERVAL,
         *,
         limit: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
@@ -253,6 +284,20 @@ class InterpreterSettings:
         with self._lock:
             if not self._borrowers or self._clock() >= self._deadline:
                 self._put_back()
+
+    def adapt(self, *, idle: bool) -> None:
+        """
+        Spare the collector what imports make, if the settings are ours.
+
+        Parameters
+        ----------
+        idle : bool
+            Whether nobody computes meanwhile, who could make garbage.
+        """
+        with self._lock:
+            if self._taken:
+                spared = idle and self._collector.age()
+                self._collector.change(IDLE_THRESHOLDS if spared else self.thresholds)
 
     def remove(self) -> None:
         """Put the user's settings back, whoever has borrowed."""

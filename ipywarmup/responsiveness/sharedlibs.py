@@ -23,7 +23,7 @@ logger = logging.getLogger("ipywarmup")
 _NEEDED_HERE = ("_ctypes", "_struct", "array")
 """Extension modules that all of this takes."""
 
-_WORTHWHILE = 32 << 20
+WORTHWHILE = 32 << 20
 """
 Bytes of libraries that take longer to open than it takes to find out whether they may
 be: some 5 ms. OpenBLAS has 25 MB and takes 2 ms, Arrow 70 MB and 9 ms, torch 450 MB
@@ -45,9 +45,9 @@ and 150 ms.
 #   it inside an import keeps the interpreter's lock.
 
 
-def open_needed(path: str) -> list[str]:
+def open_needed(path: str, *, worthwhile: int = WORTHWHILE) -> list[str]:
     """
-    Open the libraries that an extension module needs and that do not use Python.
+    Open the large libraries that an extension module needs and that do not use Python.
 
     Does nothing where the loader is not that of glibc on Linux.
 
@@ -55,6 +55,8 @@ def open_needed(path: str) -> list[str]:
     ----------
     path : str
         The file of an extension module that is about to be created.
+    worthwhile : int
+        Leave libraries that have fewer bytes, with what comes with them, to the import.
 
     Returns
     -------
@@ -66,7 +68,8 @@ def open_needed(path: str) -> list[str]:
         return []
     opened: list[str] = []
     try:
-        _open_needed(path if path.startswith("/") else f"{Path.cwd()}/{path}", opened)
+        full_path = path if path.startswith("/") else f"{Path.cwd()}/{path}"
+        _open_needed(full_path, worthwhile, opened)
     except Exception as error:  # nobody's: the import meets it, or does without
         logger.debug("libraries of %s are left to its import: %r", path, error)
     return opened
@@ -81,7 +84,7 @@ def _is_supported() -> bool:
         return False
 
 
-def _open_needed(path: str, opened: list[str]) -> None:
+def _open_needed(path: str, worthwhile: int, opened: list[str]) -> None:
     flags = sys.getdlopenflags()
     if flags & ~(os.RTLD_LAZY | os.RTLD_NOW | os.RTLD_GLOBAL):
         return
@@ -91,10 +94,11 @@ def _open_needed(path: str, opened: list[str]) -> None:
     if all(map(loader.was_open, module.dynamic.needed)):
         return
     nodes = graph.nodes_of(module)
-    if sum(node.size for node in nodes if not node.is_open) < _WORTHWHILE:
+    if graph.size_of(nodes) < worthwhile:
         return
     for node in graph.candidates(nodes):
-        _open(node, nodes, flags & (os.RTLD_LAZY | os.RTLD_NOW), opened, set())
+        if graph.size_of(node.closure()) >= worthwhile:
+            _open(node, nodes, flags & (os.RTLD_LAZY | os.RTLD_NOW), opened, set())
 
 
 def _open(
@@ -112,7 +116,6 @@ def _open(
             return
     if (
         node.path is not None
-        and sum(each.size for each in node.closure() if not each.is_open) >= _WORTHWHILE
         and graph.binds_alike(node, nodes)
         and loader.open_without_gil(node.path, mode)
     ):

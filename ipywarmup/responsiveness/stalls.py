@@ -13,10 +13,11 @@ from ipywarmup.forks import in_child
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-BEAT = 0.005
+BEAT = 0.02
 """
-Seconds between two looks. A stall is seen too short by as much as that, at worst; each
-look takes the interpreter away from whoever has it, for some 20 us.
+Seconds between two looks. A stall is seen too short by as much as that, at worst. A
+look takes some 30 us; with the interpreter handed to it and back, the import is held up
+for a multiple of that.
 """
 
 

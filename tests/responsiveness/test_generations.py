@@ -11,7 +11,7 @@ import pytest
 from ipywarmup.responsiveness.settings import InterpreterSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 THEIRS = 700, 10, 10
 
@@ -118,3 +118,57 @@ def test_garbage_of_a_cell_stays_bounded(lifetime: int, count: int, bound: int) 
     gc.collect()
     assert Cycle.alive == before
     assert most - lifetime < bound
+
+
+def test_what_is_made_while_nobody_computes_is_not_looked_at(
+    settings: InterpreterSettings,
+) -> None:
+    """What imports make grows old unseen; it can be collected later all the same."""
+    gc.collect()
+    before = Cycle.alive
+    with settings.borrowed():
+        collections = [each["collections"] for each in gc.get_stats()]
+        for _ in range(20):
+            settings.adapt(idle=True)
+            kept = [Cycle() for _ in range(2_000)]
+        assert [each["collections"] for each in gc.get_stats()] == collections
+    assert Cycle.alive - before == 40_000
+    del kept
+    gc.collect()
+    assert Cycle.alive == before
+
+
+def test_the_collector_is_back_as_soon_as_somebody_computes(
+    settings: InterpreterSettings,
+) -> None:
+    """Idle thresholds are for as long as nobody else can make garbage."""
+    with settings.borrowed():
+        ours = gc.get_threshold()
+        settings.adapt(idle=True)
+        assert gc.get_threshold()[0] > 10_000
+        settings.adapt(idle=False)
+        assert gc.get_threshold() == ours
+        gc.set_threshold(*THEIRS)
+        settings.adapt(idle=True)
+        assert gc.get_threshold() == THEIRS
+    settings.adapt(idle=True)
+    assert gc.get_threshold() == THEIRS
+
+
+@pytest.mark.parametrize("prevent", [gc.freeze, gc.disable])
+def test_who_freezes_or_disables_is_left_alone(
+    settings: InterpreterSettings, prevent: Callable[[], None]
+) -> None:
+    """Where objects cannot be spared, thresholds are not those for that."""
+    with settings.borrowed():
+        ours = gc.get_threshold()
+        settings.adapt(idle=True)
+        prevent()
+        try:
+            frozen = gc.get_freeze_count()
+            settings.adapt(idle=True)
+            # Some of what is frozen may be freed.
+            assert gc.get_freeze_count() >= frozen // 2
+            assert gc.get_threshold() == ours
+        finally:
+            gc.unfreeze()
