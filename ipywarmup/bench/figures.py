@@ -109,6 +109,8 @@ class Results:
         For each round, what the machine let a process do that imports nothing.
     deaths : list of str
         Which processes left no figures, and why.
+    left_out : dict of str to str
+        Modules that were to be imported and cannot be, with their errors.
     """
 
     modules: list[str]
@@ -117,6 +119,7 @@ class Results:
     busy: list[dict[str, Busy]]
     idle: list[Idle]
     deaths: list[str]
+    left_out: dict[str, str]
 
 
 class Spread(NamedTuple):

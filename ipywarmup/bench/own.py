@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ipywarmup.bench import own_programs
 from ipywarmup.bench.program import MARK
-from ipywarmup.bench.rounds import HEAVY
+from ipywarmup.bench.rounds import HEAVY, compile_bytecode
 
 
 class Line(NamedTuple):
@@ -107,7 +107,7 @@ def run(*, rounds: int, as_json: bool) -> int:
         The exit status.
     """
     # As an installation leaves it, also where it is run from a checkout.
-    own_programs.compile_bytecode(Path(__file__).parent.parent)
+    compile_bytecode(Path(__file__).parent.parent)
     with tempfile.TemporaryDirectory() as folder:
         light = own_programs.write_light_modules(Path(folder))
         measured = [

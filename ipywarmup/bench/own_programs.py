@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import compileall
 from typing import TYPE_CHECKING
+
+from ipywarmup.bench.rounds import compile_bytecode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -164,8 +165,3 @@ def write_light_modules(folder: Path) -> list[str]:
         names += [package, *(f"{package}.{part}" for part in parts)]
     compile_bytecode(folder)
     return names
-
-
-def compile_bytecode(folder: Path) -> None:
-    """Write what bytecode is missing in a folder, as an installation does."""
-    compileall.compile_dir(folder, quiet=2)

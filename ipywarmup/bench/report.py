@@ -60,6 +60,8 @@ def table(results: Results) -> str:
         if naive or warm[label]:
             lines.append(_line(label, [_cell(naive), _cell(warm[label])]))
     lines += ["", *(f"No figures from {death}" for death in results.deaths)]
+    for name, error in results.left_out.items():
+        lines.append(f"Left out {name}: {error}".splitlines()[0])
     lines.append(figures.noise(results) or "")
     return "\n".join(lines).rstrip()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import compileall
 import importlib.util
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ipywarmup.bench.figures import (
@@ -65,6 +67,11 @@ def is_installed(top_level: str) -> bool:
     return importlib.util.find_spec(top_level) is not None
 
 
+def compile_bytecode(folder: Path) -> None:
+    """Write what bytecode is missing in a folder, as an installation does."""
+    compileall.compile_dir(folder, quiet=2)
+
+
 def measure(
     modules: list[str], *, rounds: int, busy_rounds: int, say: Callable[[str], object]
 ) -> Results:
@@ -74,7 +81,8 @@ def measure(
     Parameters
     ----------
     modules : list of str
-        Absolute dotted names.
+        Absolute dotted names; when empty, what is installed of `HEAVY` and can be
+        imported.
     rounds : int
         How often to measure with an idle main thread, at least once.
     busy_rounds : int
@@ -88,8 +96,15 @@ def measure(
         If a module cannot be imported at all.
     """
     say("reading the modules for the first time")
-    _read(modules)
-    results = Results(modules, modules[:_BUSY], [], [], [], [])
+    # Ours as an installation leaves it, also where it is run from a checkout.
+    compile_bytecode(Path(__file__).parent.parent)
+    asked_for, modules = modules, modules or installed()
+    left_out = _read(modules)
+    modules = [name for name in modules if name not in left_out]
+    if left_out and (asked_for or not modules):
+        name, words = next(iter(left_out.items()))
+        raise ModuleError(f"{name!r} cannot be imported: {words}".splitlines()[0])
+    results = Results(modules, modules[:_BUSY], [], [], [], [], left_out)
     for number in range(rounds):
         idle = _ask(results, IDLE, [])
         if idle is not None:
@@ -116,22 +131,27 @@ def measure(
     return results
 
 
-def _read(modules: list[str]) -> None:
+def _read(modules: list[str]) -> dict[str, str]:
     """
     Import once without measuring, so that files are cached and bytecode written.
+
+    Returns
+    -------
+    dict of str to str
+        Errors of the modules that cannot be imported.
 
     Raises
     ------
     ModuleError
-        If an import fails.
+        If the process dies of it.
     """
     try:
         failures = _run(PLAIN, modules)["failures"]
     except ProcessError as error:
         raise ModuleError(f"a plain import of the modules failed: {error}") from None
-    if failures:
-        name, _, words = failures[0].partition(": ")
-        raise ModuleError(f"{name!r} cannot be imported: {words}".splitlines()[0])
+    return {
+        name: words for name, _, words in (line.partition(": ") for line in failures)
+    }
 
 
 def _ask(

@@ -44,6 +44,7 @@ QUIET = Results(
     busy=[],
     idle=[Idle([0.1, 0.2], 1.0), Idle([0.1, 0.3], 0.99)],
     deaths=[],
+    left_out={},
 )
 
 

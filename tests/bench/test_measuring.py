@@ -68,7 +68,7 @@ def test_table_has_every_kind_and_every_quantity() -> None:
     for line, label in zip(lines[4:], ROWS, strict=False):
         assert re.fullmatch(f"{re.escape(label)}(?:{figure}){{5}}", line)
     assert lines[4 + len(ROWS)].split() == [*FAILED.split(), *["0", "of", "2"] * 5]
-    nothing = figures.Results([], [], [], [], [], [])
+    nothing = figures.Results([], [], [], [], [], [], {})
     for label in figures.ratios(nothing, figures.WARMUP):
         pattern = re.compile(f"{re.escape(label)}(?:{figure}){{2}}")
         assert sum(bool(pattern.fullmatch(line)) for line in lines) == 1
@@ -226,6 +226,23 @@ def test_nothing_installed_is_told(
     monkeypatch.setattr(rounds, "is_installed", lambda _: False)
     assert command.run([], count=1, busy_count=0, as_json=False, plot=None) == 2
     assert capsys.readouterr().err.endswith("name the modules to import\n")
+
+
+def test_broken_default_module_is_left_out(
+    new_module: Any,  # noqa: ANN401
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What is installed but cannot be imported is named; the others are measured."""
+    new_module("broken_by_default", "raise ImportError('half installed')")
+    monkeypatch.setattr(rounds, "HEAVY", ("broken_by_default", "json"))
+    assert command.run([], count=1, busy_count=0, as_json=False, plot=None) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Imports of json"
+    assert "Left out broken_by_default: ImportError: half installed" in lines
+    monkeypatch.setattr(rounds, "HEAVY", ("broken_by_default",))
+    assert command.run([], count=1, busy_count=0, as_json=False, plot=None) == 2
+    assert "'broken_by_default' cannot be imported" in capsys.readouterr().err
 
 
 def test_noisy_machine_is_no_failure(

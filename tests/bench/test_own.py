@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipywarmup.bench import own_programs
+from ipywarmup.bench.rounds import compile_bytecode
 
 if TYPE_CHECKING:
     import pytest
@@ -44,6 +45,6 @@ def test_bytecode_that_is_missing_is_written(tmp_path: Path) -> None:
     broken, good = tmp_path / "broken.py", tmp_path / "good.py"
     broken.write_text("def")
     good.write_text("ANSWER = 42")
-    own_programs.compile_bytecode(tmp_path)
+    compile_bytecode(tmp_path)
     assert is_compiled(good)
     assert not is_compiled(broken)
