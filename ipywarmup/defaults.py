@@ -8,6 +8,17 @@ import sys
 PATIENCE = 10.0
 """Seconds for which an import that makes no progress may hold up others."""
 
+SWITCH_INTERVAL = 0.000_2
+"""
+Seconds after which a thread that computes gives the interpreter to an import.
+
+An import lets it go at each file that it reads, and starves if it has to wait for the
+usual 5 ms each time.
+"""
+
+BORROW_LIMIT = 60.0
+"""Seconds for which an import that never ends may keep the interpreter's settings."""
+
 
 def default_lanes() -> int:
     """

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
 from traitlets import Bool, Float, Int, observe
 
-from ipywarmup.defaults import PATIENCE, default_lanes
+from ipywarmup.defaults import (
+    BORROW_LIMIT,
+    PATIENCE,
+    SWITCH_INTERVAL,
+    default_lanes,
+)
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -52,6 +57,19 @@ class WarmupMagics(Magics):
         min=1,
         help="How many modules are imported at the same time. More than one takes"
         " longer in total on a Python with a GIL.",
+    ).tag(config=True)
+
+    switch_interval = Float(
+        SWITCH_INTERVAL,
+        min=1e-6,
+        help="Seconds between the turns of threads while modules are imported; shorter"
+        " ones let imports get on beside a cell that computes, and slow that down.",
+    ).tag(config=True)
+    borrow_limit = Float(
+        BORROW_LIMIT,
+        min=1e-3,
+        help="Seconds after which an import that does not end no longer keeps the"
+        " garbage collector and the switch interval as imports want them.",
     ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:  # noqa: ANN401
@@ -118,8 +136,8 @@ class WarmupMagics(Magics):
         Settings
         --------
         `%config WarmupMagics` lists them: panel, log_to_stderr, lanes, patience,
-        refuse_unsafe. From Python, `ipywarmup.get_manager()` is the manager behind this
-        magic.
+        refuse_unsafe, switch_interval, borrow_limit. From Python,
+        `ipywarmup.get_manager()` is the manager behind this magic.
         """
         # IPython looks for variables in a time that grows with the square of the line,
         # 90 s for 10,000 names; most lines have none.
@@ -153,14 +171,20 @@ class WarmupMagics(Magics):
 
     # Called with what differs from the defaults, at load, too. A manager that is not
     # there yet has these, so nothing has to bring it then.
-    @observe("lanes", "log_to_stderr", "refuse_unsafe", "patience")
+    @observe(
+        *("lanes", "log_to_stderr", "refuse_unsafe", "patience"),
+        *("switch_interval", "borrow_limit"),
+    )
     def _apply_settings(self, _change: object) -> None:
         from ipywarmup.importlock.hooks import hooks  # noqa: PLC0415 - not to load
         from ipywarmup.pool import WarmupPool  # noqa: PLC0415
+        from ipywarmup.responsiveness.settings import settings  # noqa: PLC0415
 
         self.manager.log_to_stderr = self.log_to_stderr
         self.manager.refuse_unsafe = self.refuse_unsafe
         hooks.locks.patience = self.patience
+        settings.switch_interval = self.switch_interval
+        settings.limit = self.borrow_limit
         if isinstance(self.manager.pool, WarmupPool):
             self.manager.pool.lanes = self.lanes
             self.manager.pool.patience = self.patience

@@ -22,7 +22,8 @@ def run(
     Parameters
     ----------
     modules : list of str
-        Absolute dotted names; what is installed of `rounds.HEAVY` when empty.
+        Absolute dotted names; when empty, what is installed of
+        `rounds.HEAVY` and can be imported.
     count, busy_count : int
         How many rounds to measure beside an idle and beside a busy main thread.
     as_json : bool
@@ -40,7 +41,7 @@ def run(
         return _refuse(trouble)
     try:
         results = rounds.measure(
-            check_names(dict.fromkeys(modules)) or rounds.installed(),
+            check_names(dict.fromkeys(modules)),
             rounds=count,
             busy_rounds=busy_count,
             say=_say,

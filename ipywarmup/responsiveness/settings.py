@@ -12,6 +12,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from ipywarmup.defaults import BORROW_LIMIT, SWITCH_INTERVAL
 from ipywarmup.forks import in_child
 
 if TYPE_CHECKING:
@@ -34,12 +35,6 @@ IDLE_THRESHOLDS: Thresholds = (50_000, 10, 3)
 """
 As long as nobody else computes, all that is made is the imports' and grows old unseen
 every fiftieth of a second, so that no collection becomes due.
-"""
-
-SWITCH_INTERVAL = 0.000_2
-"""
-Seconds. An import lets the interpreter go at each file that it reads. A thread that
-computes gives it back after this time only, so that the import starves.
 """
 
 _FEW = 2_000
@@ -216,7 +211,7 @@ class InterpreterSettings:
         thresholds: Thresholds = THRESHOLDS,
         switch_interval: float = SWITCH_INTERVAL,
         *,
-        limit: float = 60.0,
+        limit: float = BORROW_LIMIT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         for name, value, least in (

@@ -113,11 +113,16 @@ def test_settings_hold_for_a_manager_that_comes_later(
     kernel.run("get_ipython().config.WarmupMagics.lanes = 3")
     kernel.run("%load_ext ipywarmup")
     kernel.run("%config WarmupMagics.refuse_unsafe = False")
+    kernel.run("%config WarmupMagics.switch_interval = 0.001")
+    kernel.run("%config WarmupMagics.borrow_limit = 5")
     kernel.run("import ipywarmup; m = ipywarmup.get_manager()")
+    kernel.run("from ipywarmup.responsiveness.settings import settings as s")
     assert kernel.value("(m.pool.lanes, m.refuse_unsafe)") == (3, False)
+    assert kernel.value("(s.switch_interval, s.limit)") == (0.001, 5.0)
     kernel.run("%unload_ext ipywarmup")
     default = kernel.value(DEFAULT_LANES)
     assert kernel.value("(m.pool.lanes, m.refuse_unsafe)") == (default, True)
+    assert kernel.value("(s.switch_interval, s.limit)") == (0.0002, 60.0)
 
 
 def test_help_and_settings_are_there_before_the_first_line(
@@ -127,7 +132,10 @@ def test_help_and_settings_are_there_before_the_first_line(
     kernel = new_kernel()
     kernel.run("%load_ext ipywarmup")
     shown = kernel.execute("%config WarmupMagics").stdout
-    for name in ("panel", "log_to_stderr", "refuse_unsafe", "patience", "lanes"):
+    for name in (
+        *("panel", "log_to_stderr", "refuse_unsafe", "patience", "lanes"),
+        *("switch_interval", "borrow_limit"),
+    ):
         assert f"WarmupMagics.{name}=" in shown
     (payload,) = kernel.execute("%warmup?").reply["content"]["payload"]
     assert "[--timeout S]" in payload["data"]["text/plain"]
