@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ipywarmup.defaults import SWITCH_INTERVAL
+
 
 def main(arguments: list[str] | None = None) -> int:
     """
@@ -74,6 +76,14 @@ def main(arguments: list[str] | None = None) -> int:
         "--plot", metavar="FILE", help="draw the stalls over time, as PNG or SVG"
     )
     bench.add_argument(
+        "--switch-interval",
+        type=_milliseconds,
+        default=SWITCH_INTERVAL,
+        metavar="MS",
+        help="the one that a warmup borrows, in milliseconds (default:"
+        f" {1000 * SWITCH_INTERVAL:g})",
+    )
+    bench.add_argument(
         "--own",
         action="store_true",
         help="measure what ipywarmup itself costs instead",
@@ -107,6 +117,7 @@ def _bench(parsed: argparse.Namespace) -> int:
             busy_count=parsed.busy_rounds,
             as_json=parsed.json,
             plot=parsed.plot,
+            switch_interval=parsed.switch_interval,
         )
     except KeyboardInterrupt:
         return 130  # as a shell says it
@@ -116,6 +127,17 @@ def _count(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
     return int(text)
+
+
+def _milliseconds(text: str) -> float:
+    shortest, longest = 0.001, 1000.0
+    try:
+        milliseconds = float(text)
+    except ValueError:
+        milliseconds = 0.0
+    if not shortest <= milliseconds <= longest:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0.001 and 1000")
+    return milliseconds / 1000
 
 
 if __name__ == "__main__":

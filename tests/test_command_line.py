@@ -38,6 +38,8 @@ def test_help_names_the_commands() -> None:
         (["demo", "--lap"], "unrecognized arguments: --lap"),
         (["bench", "--rounds", "0"], "'0' is not 1 or more"),
         (["bench", "--rounds", "many"], "'many' is not 1 or more"),
+        (["bench", "--switch-interval", "0"], "'0' is not between 0.001 and 1000"),
+        (["bench", "--switch-interval", "x"], "'x' is not between 0.001 and 1000"),
         (["bench", "--own", "json"], "--own takes no modules"),
     ],
 )

@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 
 from ipywarmup.bench import picture, report, rounds
+from ipywarmup.defaults import SWITCH_INTERVAL
 from ipywarmup.names import check_names
 
 
-def run(
+def run(  # noqa: PLR0913 - one for each option
     modules: list[str],
     *,
     count: int,
     busy_count: int,
     as_json: bool,
     plot: str | None,
+    switch_interval: float = SWITCH_INTERVAL,
 ) -> int:
     """
     Measure, then print a table or JSON.
@@ -30,6 +32,8 @@ def run(
         Print every round's figures.
     plot : str, optional
         File to draw the stalls into.
+    switch_interval : float
+        The one that warmups borrow, in seconds.
 
     Returns
     -------
@@ -45,6 +49,7 @@ def run(
             rounds=count,
             busy_rounds=busy_count,
             say=_say,
+            switch_interval=switch_interval,
         )
     except (ValueError, rounds.ModuleError) as error:
         return _refuse(str(error))

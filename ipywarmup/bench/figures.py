@@ -111,6 +111,8 @@ class Results:
         Which processes left no figures, and why.
     left_out : dict of str to str
         Modules that were to be imported and cannot be, with their errors.
+    switch_interval : float
+        The one that warmups have borrowed, in seconds.
     """
 
     modules: list[str]
@@ -120,6 +122,7 @@ class Results:
     idle: list[Idle]
     deaths: list[str]
     left_out: dict[str, str]
+    switch_interval: float
 
 
 class Spread(NamedTuple):

@@ -18,7 +18,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ipywarmup.bench import ways
+from ipywarmup.defaults import SWITCH_INTERVAL
 from ipywarmup.importing import describe
+from ipywarmup.responsiveness.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +35,12 @@ _ALONE = 0.5
 """Seconds to beat or to loop without imports."""
 
 
-def measure(kind: str, modules: list[str], loop: str | None = None) -> dict[str, Any]:
+def measure(
+    kind: str,
+    modules: list[str],
+    loop: str | None = None,
+    switch_interval: float = SWITCH_INTERVAL,
+) -> dict[str, Any]:
     """
     Measure one way to import.
 
@@ -46,6 +53,8 @@ def measure(kind: str, modules: list[str], loop: str | None = None) -> dict[str,
     loop : str, optional
         What the main thread does meanwhile, one of `figures.LOOPS`; it beats when
         left out.
+    switch_interval : float
+        The one that a warmup borrows, in seconds.
 
     Returns
     -------
@@ -53,6 +62,7 @@ def measure(kind: str, modules: list[str], loop: str | None = None) -> dict[str,
         The arguments of `figures.Idle`, of `figures.Busy` with a loop, else of
         `figures.Measured`.
     """
+    settings.switch_interval = switch_interval
     if kind == IDLE:
         return _idle()
     if loop is not None:

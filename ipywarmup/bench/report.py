@@ -44,6 +44,7 @@ def table(results: Results) -> str:
     lines = [
         f"Imports of {', '.join(results.modules)}",
         f"in fresh processes: {_machine()}; {over}",
+        f"switch interval of a warmup: {1000 * results.switch_interval:g} ms",
         "",
         _line("", [TITLES[kind] for kind in KINDS]),
     ]

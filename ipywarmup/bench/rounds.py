@@ -22,6 +22,7 @@ from ipywarmup.bench.figures import (
     Results,
 )
 from ipywarmup.bench.program import IDLE, MARK
+from ipywarmup.defaults import SWITCH_INTERVAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,12 @@ def compile_bytecode(folder: Path) -> None:
 
 
 def measure(
-    modules: list[str], *, rounds: int, busy_rounds: int, say: Callable[[str], object]
+    modules: list[str],
+    *,
+    rounds: int,
+    busy_rounds: int,
+    say: Callable[[str], object],
+    switch_interval: float = SWITCH_INTERVAL,
 ) -> Results:
     """
     Measure all kinds in turn.
@@ -89,6 +95,8 @@ def measure(
         How often with a busy one.
     say : callable
         Is told what is being measured.
+    switch_interval : float
+        The one that warmups borrow, in seconds.
 
     Raises
     ------
@@ -104,7 +112,9 @@ def measure(
     if left_out and (asked_for or not modules):
         name, words = next(iter(left_out.items()))
         raise ModuleError(f"{name!r} cannot be imported: {words}".splitlines()[0])
-    results = Results(modules, modules[:_BUSY], [], [], [], [], left_out)
+    results = Results(
+        modules, modules[:_BUSY], [], [], [], [], left_out, switch_interval
+    )
     for number in range(rounds):
         idle = _ask(results, IDLE, [])
         if idle is not None:
@@ -159,15 +169,27 @@ def _ask(
 ) -> dict[str, Any] | None:
     """Return a process's figures; note that it died, and return None, if it did."""
     try:
-        return _run(kind, modules, loop)
+        return _run(kind, modules, loop, results.switch_interval)
     except ProcessError as error:
         results.deaths.append(f"{kind}{f', {loop} loop' if loop else ''}: {error}")
         return None
 
 
-def _run(kind: str, modules: list[str], loop: str | None = None) -> dict[str, Any]:
+def _run(
+    kind: str,
+    modules: list[str],
+    loop: str | None = None,
+    switch_interval: float = SWITCH_INTERVAL,
+) -> dict[str, Any]:
     """Run the measuring program in a fresh interpreter, return its figures."""
-    task = json.dumps({"kind": kind, "modules": modules, "loop": loop})
+    task = json.dumps(
+        {
+            "kind": kind,
+            "modules": modules,
+            "loop": loop,
+            "switch_interval": switch_interval,
+        }
+    )
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter
             [sys.executable, "-m", "ipywarmup.bench.program", task],

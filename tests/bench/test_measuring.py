@@ -63,12 +63,12 @@ def test_table_has_every_kind_and_every_quantity() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == f"Imports of {', '.join(LIGHT)}"
-    assert re.split(" {2,}", lines[3].strip()) == list(TITLES.values())
+    assert re.split(" {2,}", lines[4].strip()) == list(TITLES.values())
     figure = r" +\d+(?:\.\d+)?"
-    for line, label in zip(lines[4:], ROWS, strict=False):
+    for line, label in zip(lines[5:], ROWS, strict=False):
         assert re.fullmatch(f"{re.escape(label)}(?:{figure}){{5}}", line)
-    assert lines[4 + len(ROWS)].split() == [*FAILED.split(), *["0", "of", "2"] * 5]
-    nothing = figures.Results([], [], [], [], [], [], {})
+    assert lines[5 + len(ROWS)].split() == [*FAILED.split(), *["0", "of", "2"] * 5]
+    nothing = figures.Results([], [], [], [], [], [], {}, 0.001)
     for label in figures.ratios(nothing, figures.WARMUP):
         pattern = re.compile(f"{re.escape(label)}(?:{figure}){{2}}")
         assert sum(bool(pattern.fullmatch(line)) for line in lines) == 1
