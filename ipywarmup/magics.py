@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import math
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
-from traitlets import Bool, Float, Int, observe
+from traitlets import Bool, Float, Int, TraitError, observe, validate
 
 from ipywarmup.defaults import (
     BORROW_LIMIT,
@@ -62,14 +63,15 @@ class WarmupMagics(Magics):
     switch_interval = Float(
         SWITCH_INTERVAL,
         min=1e-6,
+        max=1.0,
         help="Seconds between the turns of threads while modules are imported; shorter"
         " ones let imports get on beside a cell that computes, and slow that down.",
     ).tag(config=True)
     borrow_limit = Float(
         BORROW_LIMIT,
         min=1e-3,
-        help="Seconds after which an import that does not end no longer keeps the"
-        " garbage collector and the switch interval as imports want them.",
+        help="Seconds without any import that begins or ends, after which the garbage"
+        " collector and the switch interval are yours again.",
     ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:  # noqa: ANN401
@@ -171,6 +173,14 @@ class WarmupMagics(Magics):
 
     # Called with what differs from the defaults, at load, too. A manager that is not
     # there yet has these, so nothing has to bring it then.
+    @validate("patience", "switch_interval", "borrow_limit")
+    def _check_number(self, proposal: Any) -> float:  # noqa: ANN401 - of traitlets
+        value: float = proposal["value"]
+        if not math.isfinite(value):
+            name = proposal["trait"].name
+            raise TraitError(f"{name} is a number of seconds, not {value!r}")
+        return value
+
     @observe(
         *("lanes", "log_to_stderr", "refuse_unsafe", "patience"),
         *("switch_interval", "borrow_limit"),

@@ -475,10 +475,10 @@ class WarmupManager:
                 continue
             canary = Canary(len(self._canaries) + 1, name, submitted_at)
             self._canaries.append(canary)
-            if not run.pending:
-                settings.borrow(self)
             hooks.borrow(self)
             ids[name] = run.ids[name] = run.pending[name] = canary.canary_id
+        if ids and len(ids) == len(run.pending):
+            settings.borrow(self)
         if starts:
             self._conclude(notice)
         return [ids[name] for name in parents_first(ids, ids)], notice

@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 # Guarantees
 # - Jobs start in the order in which they were submitted, at most `lanes` at a
-#   time; those that were put first start before all that were queued then, in the
-#   order in which they were put there. To queue a job or to put it first costs the
+#   time; those that one call has put first start before all that were queued then, in
+#   the order of that call. To queue a job or to put it first costs the
 #   same however many are queued.
 # - A job that has run for `patience` seconds gives its lane to the next worker, so
 #   that one import that never ends does not hold up the others.

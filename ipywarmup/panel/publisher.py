@@ -76,6 +76,8 @@ class Publisher:
         self._last_round = float("-inf")
         # Seconds that the last round took.
         self._took = 0.0
+        # The round that somebody waits for who has nothing else to do.
+        self._wanted = 0
         self._thread: threading.Thread | None = None
         in_child(self._forget_thread)
 
@@ -118,10 +120,8 @@ class Publisher:
             False on timeout.
         """
         with self._condition:
-            wanted = self._rounds_begun + 1
+            wanted = self._wanted = self._rounds_begun + 1
             self._woken = True
-            # Somebody has nothing else to do.
-            self._took = 0.0
             self._condition.notify_all()
             return self._condition.wait_for(
                 lambda: not self._drawings or self._rounds_drawn >= wanted, timeout
@@ -154,7 +154,8 @@ class Publisher:
         if not self._drawings:
             return None
         pause = self._interval if self._woken else self._tick
-        pause = max(pause, self._took / _SHARE)
+        if self._wanted <= self._rounds_begun:
+            pause = max(pause, self._took / _SHARE)
         return max(0.0, self._last_round + pause - self._clock())
 
     def draw(self) -> None:

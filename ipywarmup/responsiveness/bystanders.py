@@ -12,7 +12,7 @@ from ipywarmup.forks import in_child
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-LITTLE = 0.2
+LITTLE = 0.1
 """
 Share of a processor that idle bystanders may use: what looks after a kernel's sockets,
 and our own threads that measure and draw.
@@ -28,6 +28,27 @@ def thread_clock() -> Callable[[], float] | None:
     return lambda: time.clock_gettime(clock_id)
 
 
+class _Span(NamedTuple):
+    """How long a thread has imported, in seconds of its processor time."""
+
+    counted: float = 0.0
+    # What it has imported since it was at `began` is to be added, if it has a clock.
+    imports: bool = False
+    clock: Callable[[], float] | None = None
+    began: float = 0.0
+
+    def now(self) -> float | None:
+        """Return the seconds, None if they cannot be known."""
+        if not self.imports:
+            return self.counted
+        if self.clock is None:
+            return None
+        try:
+            return self.counted + self.clock() - self.began
+        except OSError:  # the thread has ended
+            return None
+
+
 class _Look(NamedTuple):
     """What was seen at one moment, in seconds."""
 
@@ -37,8 +58,9 @@ class _Look(NamedTuple):
 
 
 # Guarantees
-# - What cannot be known counts as busy: the first look, and every look on systems where
-#   no thread can read the processor time of another.
+# - What cannot be known is not guessed: at the first look, and at every look on systems
+#   where no thread can read the processor time of another.
+# - Nothing blocks: a thread writes only what is its own, and who looks takes a copy.
 # - A forked child starts over.
 # This code assumes
 # - that one thread looks;
@@ -67,11 +89,8 @@ class Bystanders:
         self._clock = clock
         self._process_clock = process_clock
         self._clock_of_thread = clock_of_thread
-        # By thread that imports: its clock, None if there is none.
-        self._clocks: dict[int, Callable[[], float] | None] = {}
-        # Processor time of the imports, the present of the clocks left out.
-        self._imports = 0.0
-        self._lock = threading.Lock()
+        # By thread.
+        self._spans: dict[int, _Span] = {}
         self._last: _Look | None = None
         in_child(self._forget)
 
@@ -79,41 +98,40 @@ class Bystanders:
     def importing(self) -> Iterator[None]:
         """Let the calling thread not count as a bystander during a block."""
         me = threading.get_ident()
-        if me in self._clocks:
+        span = self._spans.get(me, _Span())
+        if span.imports:
             yield
             return
-        clock = self._clock_of_thread()
-        with self._lock:
-            self._imports -= clock() if clock else 0.0
-            self._clocks[me] = clock
         try:
+            clock = self._clock_of_thread()
+            began = clock() if clock else 0.0
+            self._spans[me] = _Span(
+                span.counted, imports=True, clock=clock, began=began
+            )
             yield
         finally:
-            with self._lock:
-                # A forked child has forgotten it.
-                if self._clocks.pop(me, None) is not None and clock is not None:
-                    self._imports += clock()
+            # A forked child has forgotten it.
+            counted = self._spans.get(me, _Span()).now()
+            self._spans[me] = _Span(span.counted if counted is None else counted)
 
-    def are_idle(self) -> bool:
-        """Tell whether nobody else has computed since the last look."""
-        with self._lock:
-            before, self._last = self._last, self._look()
-            now = self._last
+    def are_idle(self) -> bool | None:
+        """Tell whether nobody else has computed since the last look; None: unknown."""
+        before, now = self._last, self._look()
+        self._last = now
         if before is None or now is None:
-            return False
+            return None
         others = now.process - before.process - (now.imports - before.imports)
         return others < LITTLE * (now.at - before.at)
 
     def _look(self) -> _Look | None:
-        imports = self._imports
-        for clock in self._clocks.values():
-            if clock is None:
+        imports = 0.0
+        for span in self._spans.copy().values():
+            seconds = span.now()
+            if seconds is None:
                 return None
-            imports += clock()
+            imports += seconds
         return _Look(self._clock(), self._process_clock(), imports)
 
     def _forget(self) -> None:
-        self._lock = threading.Lock()
         self._last = None
-        self._imports = 0.0
-        self._clocks.clear()
+        self._spans.clear()

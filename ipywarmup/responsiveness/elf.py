@@ -24,6 +24,9 @@ MACHINES = {62: 0x0303, 183: 0x0A03}
 _LIMIT = 64 << 20
 """No table of a library that is worth the while is larger, in bytes."""
 
+_MOST_HASHES = 8 << 20
+"""Bytes of the hashes of two million symbols; libtorch_cpu has a tenth of that."""
+
 _FIRST = 4096
 """Bytes at the start of the file that hold the headers of nearly all files."""
 
@@ -49,6 +52,9 @@ _MARKS = {b"__bss_start", b"_edata", b"_end", b"_init", b"_fini"}
 
 _CPP = b"_Z"
 """How the names of C++ begin."""
+
+_REPLACEABLE = (b"_Znw", b"_Zna", b"_Zdl", b"_Zda")
+"""Allocation and deallocation, which any library may define in its own way."""
 
 _TABLES = (b"_ZTV", b"_ZTI", b"_ZTS", b"_ZTT")
 """Tables that C++ puts into every library that uses a class; nothing writes to them."""
@@ -270,6 +276,8 @@ def symbols(read: Read, dynamic: Dynamic) -> Symbols:
         if not last and first <= 1:
             # Some linkers write so where nothing is exported, however much is wanted.
             raise NotElfError("nothing says how many symbols it has")
+        if 4 * (last - first) > _MOST_HASHES:
+            raise NotElfError(f"{last} symbols")
         hashes = _chains(read, start + 4 * count, first, last)
         raw = _table(read, dynamic.symbols, _SYMBOL.size * first)
         strings = _table(read, dynamic.strings, dynamic.strings_size)
@@ -297,14 +305,22 @@ def _chains(read: Read, start: int, first: int, last: int) -> array.array[int]:
     """Return the hashes of all defined symbols, their end marks made alike."""
     if last < first:
         return array.array("I")
-    raw = _table(read, start, 4 * (last - first))
+    raw = bytearray(_table(read, start, 4 * (last - first)))
     # The last bucket's chain goes on to the next end mark.
-    while not raw or not raw[-4] & 1 or len(raw) <= 4 * (last - first):
-        raw += _table(read, start + len(raw), 4)
+    while True:
+        block = read(start + len(raw), _FIRST)
+        marked = block[: len(block) // 4 * 4 : 4]
+        end = next((n for n, low in enumerate(marked, 1) if low & 1), None)
+        if end is not None:
+            raw += block[: 4 * end]
+            break
+        if len(block) < _FIRST or len(raw) > _MOST_HASHES:
+            raise NotElfError("no end of its symbols")
+        raw += block
     # All at once: there are tens of thousands.
     marks = int.from_bytes(b"\1\0\0\0" * (len(raw) // 4), "little")
-    marked = int.from_bytes(raw, "little") | marks
-    return _integers(marked.to_bytes(len(raw), "little"))
+    hashes = int.from_bytes(raw, "little") | marks
+    return _integers(hashes.to_bytes(len(raw), "little"))
 
 
 def _name(strings: bytes, offset: int) -> bytes:
@@ -324,8 +340,8 @@ def differing(
     Return names of symbols of which it makes a difference where they are defined.
 
     It makes none for the functions and constants of C++: a program has one definition
-    of each, or several that are the same. It makes none for unique symbols either,
-    which the loader shares.
+    of each, or several that are the same, but for `new` and `delete`. It makes none for
+    unique symbols either, which the loader shares.
 
     Parameters
     ----------
@@ -340,7 +356,11 @@ def differing(
         return {
             _name(strings, offset)
             for offset, info, _, _, address, _ in _SYMBOL.iter_unpack(table)
-            if not (info & 15 == _FUNC and strings.startswith(_CPP, offset))
+            if not (
+                info & 15 == _FUNC
+                and strings.startswith(_CPP, offset)
+                and not strings.startswith(_REPLACEABLE, offset)
+            )
             and _differs(_name(strings, offset), info, address, dynamic)
         }
     found = set()
@@ -357,8 +377,9 @@ def differing(
 
 
 def _differs(name: bytes, info: int, address: int, dynamic: Dynamic) -> bool:
-    is_alike = info & 15 == _FUNC or any(
-        address in addresses for addresses in dynamic.constant
+    is_alike = not name.startswith(_REPLACEABLE) and (
+        info & 15 == _FUNC
+        or any(address in addresses for addresses in dynamic.constant)
     )
     return not (
         info >> 4 not in (_GLOBAL, _WEAK)

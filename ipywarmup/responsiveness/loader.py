@@ -301,7 +301,11 @@ def _library_path() -> str | None:
     variables = dict(line.partition(b"=")[::2] for line in environment)
     if variables.get(b"LD_AUDIT"):
         raise UnknownError("an auditor may change every name")
-    return os.fsdecode(variables.get(b"LD_LIBRARY_PATH", b"")) or None
+    path = os.fsdecode(variables.get(b"LD_LIBRARY_PATH", b""))
+    if path != os.environ.get("LD_LIBRARY_PATH", ""):
+        # Some programs write their title over it.
+        raise UnknownError("what the loader has read cannot be told any more")
+    return path or None
 
 
 def _cached_paths() -> dict[str, list[str]]:

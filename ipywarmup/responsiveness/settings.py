@@ -22,19 +22,12 @@ T = TypeVar("T")
 
 Thresholds = tuple[int, int, int]
 
-THRESHOLDS: Thresholds = (2_000, 10, 75)
+THRESHOLDS: Thresholds = (700, 10, 200)
 """
 All threads stand still for as long as a collection lasts, and it lasts as long as there
-are objects to look at: 6 ms for the 22,000 that make the second generation due by these
-thresholds. The full one, 200 ms after heavy imports, becomes due with 1.8 million new
-objects. So many may be garbage meanwhile; torch, pandas, scikit-learn, pyarrow, sympy
-and four others leave 700,000.
-"""
-
-IDLE_THRESHOLDS: Thresholds = (50_000, 10, 3)
-"""
-As long as nobody else computes, all that is made is the imports' and grows old unseen
-every fiftieth of a second, so that no collection becomes due.
+are objects to look at. The full one, 200 ms after heavy imports, becomes due by these
+thresholds with 1.5 million new objects; torch, pandas, scikit-learn, pyarrow, sympy
+and four others leave 700,000. Younger ones take 2 ms, and find what they always do.
 """
 
 _FEW = 2_000
@@ -64,18 +57,20 @@ class _Setting(Generic[T]):
 
     def change(self, ours: T) -> None:
         """Set it to another of ours, unless somebody has set it to something else."""
-        if self._theirs is not None and self.get() == self._ours:
+        if self._theirs is not None and self.is_ours():
             self._ours = self.calmer(self._theirs, ours)
             self.put(self._ours)
-            # What the interpreter has made of it: not every value is kept as it is.
-            self._ours = self.get()
 
     def give_back(self) -> None:
         """Set it to theirs, unless somebody has set it to something else since."""
-        theirs, ours = self._theirs, self._ours
-        if theirs is not None and self.get() == ours:
+        theirs = self._theirs
+        if theirs is not None and self.is_ours():
             self.put(theirs)
         self._theirs = self._ours = None
+
+    def is_ours(self) -> bool:
+        """Whether it is what we have set it to."""
+        return self.get() == self._ours
 
     def calmer(self, theirs: T, ours: T) -> T:
         """Return what disturbs no more than either."""
@@ -94,6 +89,11 @@ class SwitchInterval(_Setting[float]):
         # It is kept in whole microseconds, rounded down, and what is returned for
         # them may be a little less than they are.
         sys.setswitchinterval(value + 0.5e-6)
+
+    def is_ours(self) -> bool:
+        """Whether it is ours in whole microseconds: it is kept in no other form."""
+        ours = self._ours
+        return ours is not None and round(1e6 * self.get()) == round(1e6 * ours)
 
     def calmer(self, theirs: float, ours: float) -> float:
         """Return the shorter one."""
@@ -117,10 +117,17 @@ class CollectorThresholds(_Setting[Thresholds]):
 
     def give_back(self) -> None:
         """Set them to theirs, and see that no full collection is due at once."""
-        theirs = self._theirs
-        if theirs and self.get() == self._ours and gc.get_count()[2] > theirs[2]:
-            self._put_off()
-        super().give_back()
+        theirs, ours = self._theirs, self._ours
+        if theirs and ours:
+            if self.is_ours() and gc.get_count()[2] > theirs[2]:
+                self._put_off()
+            # Somebody may have set the first of them alone.
+            first, second, third = (
+                their if value == our else value
+                for their, our, value in zip(theirs, ours, self.get(), strict=True)
+            )
+            self.put((first, second, third))
+        self._theirs = self._ours = None
 
     def calmer(self, theirs: Thresholds, ours: Thresholds) -> Thresholds:
         """Return thresholds by which no generation is collected more often."""
@@ -134,24 +141,19 @@ class CollectorThresholds(_Setting[Thresholds]):
         )
         return first, -(-second // first), -(-third // second)
 
-    def age(self) -> bool:
+    def age(self) -> None:
         """
-        Move all objects into the oldest generation without looking at them.
+        Move what has survived one collection into the oldest generation.
 
-        What imports leave is there to stay; younger collections would look at each
-        object twice to find that out.
-
-        Returns
-        -------
-        bool
-            False if somebody has frozen objects, which must not thaw, or has disabled
-            the collector.
+        What imports leave is there to stay; another collection of younger generations
+        would look at it once more to find that out. Not if the collector is disabled,
+        or if somebody has frozen objects, which must not thaw.
         """
-        if not gc.isenabled() or gc.get_freeze_count() >= _FEW:
-            return False
-        gc.freeze()
-        gc.unfreeze()  # into the oldest generation
-        return True
+        is_on = gc.isenabled() and self.get()[0]
+        if is_on and gc.get_freeze_count() < _FEW:
+            gc.collect(0)
+            gc.freeze()
+            gc.unfreeze()  # into the oldest generation
 
     def _put_off(self) -> None:
         """
@@ -169,7 +171,8 @@ class CollectorThresholds(_Setting[Thresholds]):
 
 # Guarantees
 # - From the first `borrow` to the last `give_back` no setting is stricter than ours;
-#   one that the user had calmer still stays so. Then each is what it was, to the digit.
+#   one that the user had calmer still stays so. While others compute, as `adapt` is
+#   told, the collector is theirs. Then each is what it was, to the digit.
 # - What is set by anybody else meanwhile stays, then and afterwards.
 # - Nobody's collector is switched off or on: the collector that is disabled stays so,
 #   that with a first threshold of 0 included.
@@ -245,12 +248,20 @@ class InterpreterSettings:
         if owner is None:
             owner = threading.current_thread()
         with self._lock:
-            self._borrowers[owner] = self._borrowers.get(owner, 0) + 1
-            self._deadline = self._clock() + self.limit
-            if not self._taken:
-                self._taken = True
-                self._collector.take(self.thresholds)
-                self._switching.take(self.switch_interval)
+            times = self._borrowers.get(owner, 0)
+            try:
+                self._borrowers[owner] = times + 1
+                self._deadline = self._clock() + self.limit
+                if not self._taken:
+                    self._taken = True
+                    self._collector.take(self.thresholds)
+                    self._switching.take(self.switch_interval)
+            except BaseException:  # Ctrl-C
+                self._borrowers[owner] = times
+                if not times:
+                    del self._borrowers[owner]
+                self.check()
+                raise
 
     def give_back(self, owner: object | None = None) -> None:
         """Put the user's settings back if nobody else has borrowed."""
@@ -280,19 +291,21 @@ class InterpreterSettings:
             if not self._borrowers or self._clock() >= self._deadline:
                 self._put_back()
 
-    def adapt(self, *, idle: bool) -> None:
+    def adapt(self, *, idle: bool | None) -> None:
         """
-        Spare the collector what imports make, if the settings are ours.
+        Leave the collector to who computes; else spare it what imports make.
 
         Parameters
         ----------
-        idle : bool
-            Whether nobody computes meanwhile, who could make garbage.
+        idle : bool or None
+            Whether nobody computes meanwhile, who could make garbage; None if that
+            cannot be known.
         """
         with self._lock:
             if self._taken:
-                spared = idle and self._collector.age()
-                self._collector.change(IDLE_THRESHOLDS if spared else self.thresholds)
+                self._collector.change((1, 1, 1) if idle is False else self.thresholds)
+                if idle:
+                    self._collector.age()
 
     def remove(self) -> None:
         """Put the user's settings back, whoever has borrowed."""

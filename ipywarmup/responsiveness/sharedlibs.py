@@ -35,7 +35,8 @@ and 150 ms.
 # - What is opened is what creating the extension module would open, from the same
 #   files, in the same order of initialization; it calls nothing of Python.
 # - Its symbols are bound as they would be, but for C++'s inline functions and the like,
-#   of which every library has its own copy; whichever is used does the same.
+#   of which every library has its own copy; whichever is used does the same. A library
+#   that brings its own `new` and `delete` has them used as the import would.
 # - Flags are those of the import, without RTLD_GLOBAL: when the extension module is
 #   created, the loader makes all that comes with it global, open or not.
 # - Whatever goes wrong is left to the import itself, to report it or to do without.
@@ -96,9 +97,14 @@ def _open_needed(path: str, worthwhile: int, opened: list[str]) -> None:
     nodes = graph.nodes_of(module)
     if graph.size_of(nodes) < worthwhile:
         return
-    for node in graph.candidates(nodes):
-        if graph.size_of(node.closure()) >= worthwhile:
-            _open(node, nodes, flags & (os.RTLD_LAZY | os.RTLD_NOW), opened, set())
+    candidates = graph.candidates(nodes)
+    while candidates and graph.size_of(candidates[-1].closure()) < worthwhile:
+        candidates.pop()
+    for node in candidates:
+        _open(node, nodes, flags & (os.RTLD_LAZY | os.RTLD_NOW), opened, set())
+        if not node.is_open:
+            # What comes after it is not to be initialized before it.
+            return
 
 
 def _open(

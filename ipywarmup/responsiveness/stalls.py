@@ -27,14 +27,14 @@ class Stalls:
 
     Attributes
     ----------
-    worst_ms : float
-        The longest wait, in milliseconds.
+    worst_ms : float or None
+        The longest wait, in milliseconds; None if nobody has looked.
     """
 
     __slots__ = ("worst_ms",)
 
     def __init__(self) -> None:
-        self.worst_ms = 0.0
+        self.worst_ms: float | None = None
 
 
 # Guarantees
@@ -89,12 +89,10 @@ class StallWatch:
         with self._condition:
             if not self._watches:
                 self._since = self._clock()
-            self._watches.append(stalls)
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._look, name="ipywarmup-stalls", daemon=True
-                )
-                self._thread.start()
+                self._thread = self._start()
+            if self._thread is not None:
+                self._watches.append(stalls)
             self._condition.notify_all()
         try:
             yield stalls
@@ -105,6 +103,16 @@ class StallWatch:
                     self._watches.remove(stalls)
                     self._note([stalls])
 
+    def _start(self) -> threading.Thread | None:
+        thread = threading.Thread(
+            target=self._look, name="ipywarmup-stalls", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads, says the system
+            return None
+        return thread
+
     def _look(self) -> None:
         while True:
             with self._condition:
@@ -113,13 +121,15 @@ class StallWatch:
             with self._condition:
                 self._note(self._watches)
                 self._since = self._clock()
-            self._on_beat()
+            # It is called again at the next look.
+            with contextlib.suppress(Exception):
+                self._on_beat()
 
     def _note(self, watches: list[Stalls]) -> None:
         """Note how late it is by now; call under the lock."""
         late_ms = 1000 * (self._clock() - self._since - BEAT)
         for stalls in watches:
-            stalls.worst_ms = max(stalls.worst_ms, late_ms)
+            stalls.worst_ms = max(stalls.worst_ms or 0.0, late_ms)
 
     def _forget_threads(self) -> None:
         self._condition = Condition()

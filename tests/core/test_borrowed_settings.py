@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import gc
+import importlib
+import queue
+import shutil
 import sys
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
+from ipywarmup import importing
 from ipywarmup.pool import WarmupPool
 from ipywarmup.responsiveness.settings import settings
 from tests.core.conftest import TIMEOUT
@@ -53,9 +59,7 @@ def test_settings_are_borrowed_until_the_last_module_has_ended(
     assert entered.wait(TIMEOUT)
     gate.set()
     assert last_entered.wait(TIMEOUT)
-    threshold, interval = now()
-    assert threshold[0] > THEIRS[0][0]
-    assert interval < THEIRS[1]
+    assert now()[1] == settings.switch_interval
     last_gate.set()
     assert manager.wait(TIMEOUT)
     assert now() == THEIRS
@@ -173,3 +177,70 @@ def test_a_manager_that_is_gone_keeps_nothing_borrowed(
     gc.collect()
     settings.check()
     assert now() == THEIRS
+
+
+def test_the_collector_is_told_who_computes(
+    new_manager: Callable[..., WarmupManager],
+    write_gated: Callable[..., Gated],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody does while the main thread waits and the worker imports; then it does."""
+    told: queue.SimpleQueue[bool | None] = queue.SimpleQueue()
+    adapt = settings.adapt
+
+    def note(*, idle: bool | None) -> None:
+        adapt(idle=idle)
+        told.put(idle)
+
+    monkeypatch.setattr(settings, "adapt", note)
+    manager = new_manager()
+    name, entered, gate = write_gated(
+        "while not shared.gate_of_the_loop.is_set(): sum(range(1_000))"
+    )
+    holder = sys.modules[f"{name}_shared"]
+    holder.gate_of_the_loop = loop = threading.Event()  # type: ignore[attr-defined]
+    manager.submit([name])
+    assert entered.wait(TIMEOUT)
+    gate.set()
+    try:
+        # The worker computes, and nobody else.
+        while told.get(timeout=TIMEOUT) is not True:
+            pass
+        deadline = time.monotonic() + TIMEOUT
+        busy = False
+        while not busy and time.monotonic() < deadline:
+            sum(range(10_000))
+            while not told.empty():
+                busy = told.get() is False
+        assert busy
+    finally:
+        loop.set()
+    assert manager.wait(TIMEOUT)
+
+
+def test_libraries_are_opened_before_the_extension_modules_of_a_worker(
+    new_manager: Callable[..., WarmupManager],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What looks for them is given the file."""
+    file = next(
+        Path(file)
+        for name in ("_json", "_heapq", "_bisect", "_random", "_ctypes")
+        if (file := getattr(importlib.import_module(name), "__file__", None))
+    )
+    package = tmp_path / "throwaway_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    copy = Path(shutil.copy(file, package))
+    monkeypatch.syspath_prepend(tmp_path)
+    seen: list[str] = []
+    monkeypatch.setattr(importing, "open_needed", lambda: seen.append)
+    name = f"throwaway_package.{copy.name.partition('.')[0]}"
+    manager = new_manager()
+    manager.submit([name])
+    assert manager.wait(TIMEOUT)
+    assert manager.status()["completed"] == [name]
+    assert seen == [str(copy)]
+    for module in (name, "throwaway_package"):
+        sys.modules.pop(module, None)

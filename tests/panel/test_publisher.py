@@ -179,6 +179,26 @@ def test_drawings_that_take_long_are_drawn_less_often(
     assert len(sketch.drawn) == 2
 
 
+def test_flush_is_not_forgotten_by_a_drawing_under_way(
+    publisher: Publisher, clock: Clock
+) -> None:
+    """However long that takes, the next round is due as soon as usual."""
+
+    class Slow(Sketch):
+        def draw(self) -> bool:
+            clock.now += 0.5
+            if not self.drawn:
+                assert not publisher.flush(timeout=0)
+            return super().draw()
+
+    sketch = Slow(clock)
+    publisher.follow(sketch)
+    publisher.draw()
+    assert publisher.due() == 0.0
+    publisher.draw()
+    assert publisher.due() == pytest.approx(10 * 0.5 - 0.5)
+
+
 def test_times_count_up_without_a_wake(
     publisher: Publisher, sketch: Sketch, clock: Clock
 ) -> None:

@@ -214,6 +214,33 @@ def test_a_table_of_gigabytes_is_not_read() -> None:
     assert file.asked < 4 * len(whole)
 
 
+@pytest.mark.parametrize("size", [0, 64, 1 << 20, 32 << 20])
+def test_hashes_without_an_end_are_given_up(size: int) -> None:
+    """A table of symbols whose end mark is missing is not searched for it for ever."""
+    file = _File(bytes(size))
+    with pytest.raises(elf.NotElfError):
+        elf._chains(file.read, start=0, first=1, last=9)
+    assert file.asked < 9 << 20
+
+
+def test_more_symbols_than_any_library_has_are_not_read() -> None:
+    """A number of symbols that would fill the memory is refused."""
+    raw = write(defined=["last"])
+    bucket = struct.pack("<II", 1, elf.hash_of(b"last"))
+    with pytest.raises(elf.NotElfError, match="symbols"):
+        symbols(raw.replace(bucket, struct.pack("<I", 3_000_000) + bucket[4:]))
+
+
+def test_allocation_is_no_function_like_others() -> None:
+    """`new` and `delete` may be replaced, so it matters whose they are."""
+    names = ["_Znwm", "_ZdlPv", "_ZN3foo3barEv"]
+    raw = write(defined=names)
+    known = symbols(raw)
+    for hashes in (None, set(known.hashes)):
+        found = elf.differing(_File(raw).read, parse(raw), known, hashes)
+        assert found == {b"_Znwm", b"_ZdlPv"}
+
+
 def test_nothing_but_the_tables_is_read() -> None:
     """What comes behind them costs nothing."""
     raw = write(needed=["liba.so"], defined=["a"], soname="libb.so")

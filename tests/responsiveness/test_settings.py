@@ -188,6 +188,38 @@ def test_thresholds_that_the_user_sets_meanwhile_stay(
     assert now() == ((1_234, 5, 6), THEIRS[1])
 
 
+def test_a_threshold_that_the_user_sets_alone_stays(
+    settings: InterpreterSettings,
+) -> None:
+    """Those that were not given to `gc.set_threshold` are the user's all the same."""
+    with settings.borrowed():
+        gc.set_threshold(1_234)
+    assert now() == ((1_234, *THEIRS[0][1:]), THEIRS[1])
+
+
+def test_a_borrow_that_is_interrupted_borrows_nothing(
+    settings: InterpreterSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by Ctrl-C, right after a setting was set; it can be borrowed again."""
+    owner = Clock()
+
+    def interrupted(*_: object) -> None:
+        set_threshold(*OURS[0])
+        raise KeyboardInterrupt
+
+    set_threshold = gc.set_threshold
+    monkeypatch.setattr(gc, "set_threshold", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        settings.borrow(owner)
+    monkeypatch.undo()
+    settings.check()
+    assert now() == THEIRS
+    settings.borrow(owner)
+    assert now() == OURS
+    settings.give_back(owner)
+    assert now() == THEIRS
+
+
 def test_an_interval_that_the_user_sets_meanwhile_stays(
     settings: InterpreterSettings,
 ) -> None:

@@ -239,6 +239,52 @@ def test_a_symbol_that_a_library_can_do_without_is_found(workshop: Workshop) -> 
 
 
 @needs_compiler
+def test_allocation_that_a_neighbour_replaces_stays_replaced(
+    workshop: Workshop,
+) -> None:
+    """All who use `new` use the one that they would with the import."""
+    a = workshop.build(
+        "liba.so", "int made; void *_Znwm(unsigned long size) {made++; return 0;}"
+    )
+    b = workshop.build(
+        "libb.so",
+        "extern void *_Znwm(unsigned long size);"
+        "int made_by_b(void) {_Znwm(1); return 1;}",
+    )
+    module = workshop.build(
+        "module.so",
+        "extern int made, made_by_b(void); int count(void) {return made_by_b(), made;}",
+        needs=[a, b],
+    )
+    run = workshop.compare(module, "print(module.count())")
+    assert (run.opened, run.printed[-1]) == ([], "1")
+
+
+@needs_compiler
+def test_what_the_loader_has_read_is_not_guessed(workshop: Workshop) -> None:
+    """A search path that the environment says nothing of any more is left to it."""
+    module = workshop.build("module.so", needs=[workshop.build("liba.so")])
+    program = f"""
+import os, sys
+from ipywarmup.responsiveness.sharedlibs import open_needed
+if len(sys.argv) > 1:
+    os.environ["LD_LIBRARY_PATH"] = sys.argv[1]
+print(len(open_needed({str(module)!r}, worthwhile=0)))
+"""
+    counts = [
+        subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=True,
+        ).stdout.split()[-1]
+        for arguments in ([], ["/else"])
+    ]
+    assert counts == ["1", "0"]
+
+
+@needs_compiler
 def test_what_was_opened_becomes_global_with_the_module(workshop: Workshop) -> None:
     """An import with RTLD_GLOBAL makes the libraries global, but not before."""
     a = workshop.build("liba.so", "int shared_value(void) {return 5;}")
@@ -318,9 +364,10 @@ def test_libraries_that_need_each_other_are_left_to_the_import(
     b = workshop.build("libb.so")
     a = workshop.build("liba.so", needs=[b])
     workshop.build("libb.so", needs=[a])
+    on_top = workshop.build("libtop.so", needs=[a])
     c = workshop.build("libc_.so")
-    run = workshop.compare(workshop.build("module.so", needs=[a, b, c]))
-    assert run.opened == ["libc_.so"]
+    module = workshop.build("module.so", needs=[a, b, on_top, c])
+    assert workshop.compare(module).opened == ["libc_.so"]
 
 
 @needs_compiler
