@@ -11,6 +11,7 @@ body runs, and made by `module_from_spec`. Checked on CPython 3.11.7, 3.12.1 and
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.util  # so that it has the originals, whenever it is imported
@@ -23,7 +24,7 @@ from importlib.machinery import (
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from types import CodeType, FrameType, ModuleType
 
@@ -63,7 +64,7 @@ _USED = {
     "_DeadlockError": (),
     "_ModuleLock": ("acquire", "release"),
     "_ModuleLockManager": ("__enter__", "__exit__"),
-    "_imp": ("lock_held", "release_lock"),
+    "_imp": ("lock_held", "acquire_lock", "release_lock"),
 }
 
 
@@ -167,6 +168,26 @@ def beginning_no_import() -> AbstractContextManager[None]:
     """Keep other threads from beginning an import during a block."""
     lock: AbstractContextManager[None] = _bootstrap._ImportLockContext()
     return lock
+
+
+@contextlib.contextmanager
+def without_import_lock() -> Iterator[None]:
+    """
+    Let the import lock go during a block, if the calling thread has it.
+
+    It has it where a finder imports, and who else imports then needs it.
+    """
+    depth = 0
+    if _bootstrap._imp.lock_held():
+        with contextlib.suppress(RuntimeError):  # it is another thread's
+            while True:
+                _bootstrap._imp.release_lock()
+                depth += 1
+    try:
+        yield
+    finally:
+        for _ in range(depth):
+            _bootstrap._imp.acquire_lock()
 
 
 def forget_threads(me: int) -> dict[str, ModuleType]:

@@ -211,14 +211,15 @@ class ImportHooks:
         if self._leaving:
             self._park()
         try:
-            self.locks.acquire(package)
-            try:
-                if self._foreign:
-                    self._wait_for_foreign(package)
-                return self._acquire_module(module_lock)
-            except BaseException:
-                self.locks.release(package)
-                raise
+            with bootstrap.without_import_lock():
+                self.locks.acquire(package)
+                try:
+                    if self._foreign:
+                        self._wait_for_foreign(package)
+                    return self._acquire_module(module_lock)
+                except BaseException:
+                    self.locks.release(package)
+                    raise
         except BaseException:
             # The last warmup may have ended while this thread waited.
             self._remove_if_idle()

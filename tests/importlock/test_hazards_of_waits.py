@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.importlock.conftest import Report
     from tests.importlock.crew import Steered
@@ -145,3 +149,53 @@ def test_an_interrupt_of_a_wait_for_an_import(run_trial: RunTrial) -> None:
     )
     assert report.errors == []
     assert report.result == "('interrupted', 42)"
+
+
+FINDER = """
+import sys, threading
+from ipywarmup import WarmupManager
+
+half, inside = threading.Event(), threading.Event()
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "hacked":
+            inside.set()
+            import busy
+        return None
+
+manager = WarmupManager(log_to_stderr=False)
+manager.submit(["busy"])
+half.wait()
+sys.meta_path.insert(0, Finder)
+try:
+    import hacked
+except ModuleNotFoundError:
+    import busy
+    print(busy.colorsys.__name__)
+print(manager.wait(), manager.status()["completed"])
+"""
+
+
+def test_a_finder_that_imports_holds_up_nobody(tmp_path: Path) -> None:
+    """It runs under the import lock, which it lets go while it waits for a module.
+
+    As that of setuptools for distutils does. Without a warmup importlib gets stuck.
+    """
+    (tmp_path / "busy.py").write_text(
+        "import __main__\n"
+        "__main__.half.set()\n"
+        "__main__.inside.wait()\n"
+        "import colorsys\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", FINDER],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH')}"},
+        capture_output=True,
+        text=True,
+        timeout=60.0,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split("\n") == ["colorsys", "True ['busy']", ""]
