@@ -30,6 +30,9 @@ thresholds with 1.5 million new objects; torch, pandas, scikit-learn, pyarrow, s
 and four others leave 700,000. Younger ones take 2 ms, and find what they always do.
 """
 
+_NO_CALMER: Thresholds = (1, 1, 1)
+"""Leaves the thresholds as anybody had them."""
+
 _FEW = 2_000
 """Fewer objects than any interpreter has, and than `gc.freeze` freezes therefore; more
 than 3.12.1 freezes all by itself (375 immortal ones)."""
@@ -141,17 +144,19 @@ class CollectorThresholds(_Setting[Thresholds]):
         )
         return first, -(-second // first), -(-third // second)
 
-    def age(self) -> None:
+    def may_age(self) -> bool:
         """
-        Move what has survived one collection into the oldest generation.
+        Whether objects may be moved between generations.
 
-        What imports leave is there to stay; another collection of younger generations
-        would look at it once more to find that out. Not if the collector is disabled,
-        or if somebody has frozen objects, which must not thaw.
+        Not if the collector is disabled, or if somebody has frozen objects, which must
+        not thaw.
         """
         is_on = gc.isenabled() and self.get()[0]
-        if is_on and gc.get_freeze_count() < _FEW:
-            gc.collect(0)
+        return bool(is_on) and gc.get_freeze_count() < _FEW
+
+    def age(self) -> None:
+        """Move all objects into the oldest generation without looking at them."""
+        if self.may_age():
             gc.freeze()
             gc.unfreeze()  # into the oldest generation
 
@@ -302,9 +307,16 @@ class InterpreterSettings:
             cannot be known.
         """
         with self._lock:
-            if self._taken:
-                self._collector.change((1, 1, 1) if idle is False else self.thresholds)
-                if idle:
+            if not self._taken:
+                return
+            self._collector.change(_NO_CALMER if idle is False else self.thresholds)
+        if idle and self._collector.may_age():
+            # What has survived is there to stay; another collection of younger
+            # generations would look at it once more to find that out. Not under the
+            # lock: it runs finalizers, which may wait for who wants the lock.
+            gc.collect(0)
+            with self._lock:
+                if self._taken:
                     self._collector.age()
 
     def remove(self) -> None:

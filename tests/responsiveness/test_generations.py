@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 THEIRS = 700, 10, 10
+# A bound on failure only.
+TIMEOUT = 10.0
 
 
 @pytest.fixture(autouse=True)
@@ -192,3 +195,35 @@ def test_who_freezes_or_disables_is_left_alone(
             assert gc.get_threshold() == ours
         finally:
             gc.unfreeze()
+
+
+def test_a_finalizer_may_wait_for_who_gives_back(
+    settings: InterpreterSettings,
+) -> None:
+    """What it runs while the collector is spared is not run under a lock."""
+    ended = threading.Event()
+    seen: list[bool] = []
+
+    class Waits:
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            seen.append(ended.wait(TIMEOUT))
+
+    def work() -> None:
+        with settings.borrowed():
+            going.set()
+            looking.wait(TIMEOUT)
+        ended.set()
+
+    going, looking = threading.Event(), threading.Event()
+    thread = threading.Thread(target=work)
+    with settings.borrowed():
+        thread.start()
+        going.wait(TIMEOUT)
+        Waits()
+        looking.set()
+        settings.adapt(idle=True)
+        thread.join(TIMEOUT)
+    assert seen == [True]
