@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 import sys
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -21,10 +20,10 @@ from ipywarmup.nearest import hint_for
 from ipywarmup.output import collected
 from ipywarmup.responsiveness.bystanders import Bystanders
 from ipywarmup.responsiveness.settings import settings
+from ipywarmup.responsiveness.sharedlibs import open_needed
 from ipywarmup.responsiveness.stalls import StallWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import ModuleType, TracebackType
 
 _bystanders = Bystanders()
@@ -128,7 +127,7 @@ def import_on_worker(name: str, *, refuse: bool = True) -> Outcome:
     refused = refusal(name) if refuse else None
     if refused is not None:
         return Outcome(exception=refused, attempts=0)
-    hooks.before_extension = open_needed()
+    hooks.before_extension = open_needed
     with (
         collected() as output,
         settings.borrowed(),
@@ -142,14 +141,6 @@ def import_on_worker(name: str, *, refuse: bool = True) -> Outcome:
             with hooks.locks.alone():
                 outcome = _import_and_heal(name)._replace(attempts=2)
     return outcome._replace(output=output.text(), worst_stall_ms=stalls.worst_ms)
-
-
-@functools.cache
-def open_needed() -> Callable[[str], object]:
-    """Return what opens the libraries of an extension module, loaded on first use."""
-    from ipywarmup.responsiveness import sharedlibs  # noqa: PLC0415
-
-    return sharedlibs.open_needed
 
 
 def _import_and_heal(name: str) -> Outcome:

@@ -61,6 +61,7 @@ def run(  # noqa: PLR0913 - one for each option
             picture.draw(results, plot)
         except OSError as error:
             return _refuse(f"the plot cannot be written: {error}")
+        print(f"bench: the stalls are drawn in {plot}", file=sys.stderr)
     return 0
 
 

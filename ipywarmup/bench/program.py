@@ -67,12 +67,14 @@ def measure(
         return _idle()
     if loop is not None:
         return _beside_loop(_starter(kind), modules, _loop(loop))
+    present = [name for name in modules if name in sys.modules]
     foreground = {"plain": _plain, "lazy": _lazy}.get(kind)
     figures = foreground(modules) if foreground else _background(kind, modules)
     began = time.perf_counter()
     failures = ways.import_all(modules)
     figures["later_ms"] = _ms(time.perf_counter() - began)
     figures["failures"] += failures
+    figures["failures"] += [f"{name}: what measures needs it" for name in present]
     figures["memory_mb"] = round(peak_memory() / 1e6, 1)
     return figures
 

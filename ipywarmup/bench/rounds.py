@@ -101,7 +101,7 @@ def measure(
     Raises
     ------
     ModuleError
-        If a module cannot be imported at all.
+        If a module cannot be measured at all.
     """
     say("reading the modules for the first time")
     # Ours as an installation leaves it, also where it is run from a checkout.
@@ -111,7 +111,7 @@ def measure(
     modules = [name for name in modules if name not in left_out]
     if left_out and (asked_for or not modules):
         name, words = next(iter(left_out.items()))
-        raise ModuleError(f"{name!r} cannot be imported: {words}".splitlines()[0])
+        raise ModuleError(f"{name!r} cannot be measured: {words}".splitlines()[0])
     results = Results(
         modules, modules[:_BUSY], [], [], [], [], left_out, switch_interval
     )
@@ -148,17 +148,31 @@ def _read(modules: list[str]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Errors of the modules that cannot be imported.
+        What is wrong with the modules that cannot be measured.
 
     Raises
     ------
     ModuleError
-        If the process dies of it.
+        If the process dies of all of them together, and of none alone.
     """
     try:
         failures = _run(PLAIN, modules)["failures"]
     except ProcessError as error:
-        raise ModuleError(f"a plain import of the modules failed: {error}") from None
+        wrong = {}
+        for name in modules:
+            try:
+                failures = _run(PLAIN, [name])["failures"]
+            except ProcessError as of_this_one:
+                wrong[name] = f"the process that imports it: {of_this_one}"
+            else:
+                wrong |= _by_name(failures)
+        if not wrong:
+            raise ModuleError(f"importing all of the modules: {error}") from None
+        return wrong
+    return _by_name(failures)
+
+
+def _by_name(failures: list[str]) -> dict[str, str]:
     return {
         name: words for name, _, words in (line.partition(": ") for line in failures)
     }

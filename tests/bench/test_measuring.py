@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 30.0
 """A bound on failure only."""
-LIGHT = ("json", "xml.dom.minidom")
+LIGHT = ("cmd", "xml.dom.minidom")
 ONLY_ON_MAIN = """
     import threading
     if threading.current_thread() is not threading.main_thread():
@@ -80,7 +80,8 @@ def test_json_has_every_figure_of_every_round(tmp_path: Path) -> None:
     done = bench(
         *("--json", "--rounds", "2", "--no-busy", "--plot", str(image)), *LIGHT
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    drawn = f"bench: the stalls are drawn in {image}\n"
+    assert (done.returncode, done.stderr) == (0, drawn)
     results = json.loads(done.stdout)
     assert results["modules"] == list(LIGHT)
     assert (results["busy"], results["deaths"]) == ([], [])
@@ -170,10 +171,17 @@ def test_plot_can_be_svg(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["json", "no_such_module"], "'no_such_module' cannot be imported"),
+        (["cmd", "no_such_module"], "'no_such_module' cannot be measured"),
+        (["json"], "'json' cannot be measured: what measures needs it"),
         (["no such"], "'no such' is not an absolute dotted module name"),
-        (["--plot", "stalls.doc", "json"], "a .png or .svg file, not to 'stalls.doc'"),
-        (["--plot", "no/such/s.png", "json"], "no folder for the plot 'no/such/s.png'"),
+        (
+            ["--plot", "stalls.doc", "cmd"],
+            "a .png or .svg file, not to 'stalls.doc'",
+        ),
+        (
+            ["--plot", "no/such/s.png", "cmd"],
+            "no folder for the plot 'no/such/s.png'",
+        ),
     ],
 )
 def test_bad_input_is_told_in_one_line(arguments: list[str], words: str) -> None:
@@ -191,7 +199,7 @@ def test_plot_without_matplotlib_says_what_to_install(
     """Without matplotlib the command ends at once, with one line."""
     monkeypatch.setattr(picture, "is_installed", lambda _: False)
     status = command.run(
-        ["json"], count=1, busy_count=0, as_json=False, plot="stalls.png"
+        ["cmd"], count=1, busy_count=0, as_json=False, plot="stalls.png"
     )
     out, error = capsys.readouterr()
     assert (status, out) == (2, "")
@@ -206,7 +214,7 @@ def test_plot_that_cannot_be_written_is_told_below_the_table(
     """The figures are not lost if the picture is."""
     (tmp_path / "folder.png").mkdir()
     status = command.run(
-        ["json"],
+        ["cmd"],
         count=1,
         busy_count=0,
         as_json=False,
@@ -214,7 +222,7 @@ def test_plot_that_cannot_be_written_is_told_below_the_table(
     )
     out, error = capsys.readouterr()
     assert status == 2
-    assert out.startswith("Imports of json\n")
+    assert out.startswith("Imports of cmd\n")
     assert error.startswith("bench: the plot cannot be written: ")
     assert len(error.splitlines()) == 1
 
@@ -233,16 +241,32 @@ def test_broken_default_module_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What is installed but cannot be imported is named; the others are measured."""
+    """What is installed but cannot be measured is named; the others are measured."""
     new_module("broken_by_default", "raise ImportError('half installed')")
-    monkeypatch.setattr(rounds, "HEAVY", ("broken_by_default", "json"))
+    monkeypatch.setattr(rounds, "HEAVY", ("broken_by_default", "cmd"))
     assert command.run([], count=1, busy_count=0, as_json=False, plot=None) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "Imports of json"
+    assert lines[0] == "Imports of cmd"
     assert "Left out broken_by_default: ImportError: half installed" in lines
     monkeypatch.setattr(rounds, "HEAVY", ("broken_by_default",))
     assert command.run([], count=1, busy_count=0, as_json=False, plot=None) == 2
-    assert "'broken_by_default' cannot be imported" in capsys.readouterr().err
+    assert "'broken_by_default' cannot be measured" in capsys.readouterr().err
+
+
+def test_module_that_ends_the_process_is_named(
+    new_module: Any,  # noqa: ANN401
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also among others, and it is left out if nobody has asked for it."""
+    deadly = new_module("deadly", "import os; os._exit(3)")
+    modules = ["cmd", deadly]
+    assert command.run(modules, count=1, busy_count=0, as_json=False, plot=None) == 2
+    why = "the process that imports it: ended with status 3"
+    assert f"'deadly' cannot be measured: {why}\n" in capsys.readouterr().err
+    monkeypatch.setattr(rounds, "HEAVY", tuple(modules))
+    assert command.run([], count=1, busy_count=0, as_json=False, plot=None) == 0
+    assert f"Left out deadly: {why}" in capsys.readouterr().out.splitlines()
 
 
 def test_noisy_machine_is_no_failure(
@@ -250,9 +274,9 @@ def test_noisy_machine_is_no_failure(
 ) -> None:
     """The figures are printed all the same, with a remark, and the status is 0."""
     monkeypatch.setattr(figures, "LONGEST_IDLE_STALL_MS", -1.0)
-    assert command.run(["json"], count=1, busy_count=0, as_json=False, plot=None) == 0
+    assert command.run(["cmd"], count=1, busy_count=0, as_json=False, plot=None) == 0
     table = capsys.readouterr().out.splitlines()
-    assert table[0] == "Imports of json"
+    assert table[0] == "Imports of cmd"
     assert table[-1].startswith("This machine is too noisy")
 
 

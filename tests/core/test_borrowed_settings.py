@@ -235,7 +235,7 @@ def test_libraries_are_opened_before_the_extension_modules_of_a_worker(
     copy = Path(shutil.copy(file, package))
     monkeypatch.syspath_prepend(tmp_path)
     seen: list[str] = []
-    monkeypatch.setattr(importing, "open_needed", lambda: seen.append)
+    monkeypatch.setattr(importing, "open_needed", seen.append)
     name = f"throwaway_package.{copy.name.partition('.')[0]}"
     manager = new_manager()
     manager.submit([name])
