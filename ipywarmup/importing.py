@@ -24,6 +24,7 @@ from ipywarmup.responsiveness.sharedlibs import open_needed
 from ipywarmup.responsiveness.stalls import StallWatch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType, TracebackType
 
 _bystanders = Bystanders()
@@ -109,7 +110,12 @@ def import_module(name: str) -> Outcome:
         return Outcome(exception=exception, traceback=_without_importing(exception))
 
 
-def import_on_worker(name: str, *, refuse: bool = True) -> Outcome:
+def import_on_worker(
+    name: str,
+    *,
+    refuse: bool = True,
+    follow_up: Callable[[Outcome], object] = lambda _: None,
+) -> Outcome:
     """
     Import a module on a worker, so that it disturbs nobody.
 
@@ -123,10 +129,14 @@ def import_on_worker(name: str, *, refuse: bool = True) -> Outcome:
         Absolute dotted name.
     refuse : bool
         Whether to refuse what is known to hang on a worker.
+    follow_up : callable
+        Is told the outcome where whatever it imports in turn disturbs nobody, either.
     """
     refused = refusal(name) if refuse else None
     if refused is not None:
-        return Outcome(exception=refused, attempts=0)
+        outcome = Outcome(exception=refused, attempts=0)
+        follow_up(outcome)
+        return outcome
     hooks.before_extension = open_needed
     with (
         collected() as output,
@@ -140,6 +150,7 @@ def import_on_worker(name: str, *, refuse: bool = True) -> Outcome:
         if outcome.exception is not None and is_transient(outcome.exception):
             with hooks.locks.alone():
                 outcome = _import_and_heal(name)._replace(attempts=2)
+        follow_up(outcome)
     return outcome._replace(output=output.text(), worst_stall_ms=stalls.worst_ms)
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.magic import Magics, line_magic, magics_class, no_var_expand
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    magics_class,
+    no_var_expand,
+)
 from traitlets import Bool, Float, Int, TraitError, observe, validate
 
 from ipywarmup.defaults import (
@@ -19,6 +25,7 @@ from ipywarmup.defaults import (
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from ipywarmup.importcell import Arrivals
     from ipywarmup.manager import WarmupManager
     from ipywarmup.panel.publisher import Publisher
     from ipywarmup.panel.views import TableView
@@ -79,6 +86,7 @@ class WarmupMagics(Magics):
         self.limit_is_told = False
         self.publisher: Publisher | None = None
         self.panels: list[WidgetPanel] = []
+        self.arrivals: Arrivals | None = None
         # The run whose records wake the publisher.
         self.followed: Run | None = None
         super().__init__(shell, **kwargs)
@@ -91,8 +99,8 @@ class WarmupMagics(Magics):
         return get_manager()
 
     @no_var_expand
-    @line_magic
-    def warmup(self, line: str) -> TableView | None:
+    @line_cell_magic
+    def warmup(self, line: str, cell: str | None = None) -> TableView | None:
         """
         Import heavy modules in the background, while the next cells run.
 
@@ -107,6 +115,10 @@ class WarmupMagics(Magics):
             --timeout S  the same, but wait S seconds at most
             --quiet      show nothing
 
+        %%warmup [MODULE ...] [--wait] [--timeout S] [--quiet]
+            Run the import statements of this cell in the background. Their names
+            appear as if the cell had run; a later cell that uses one before it is
+            there waits for it.
         %warmup, %warmup status
             Show where the modules stand.
         %warmup wait [MODULE ...] [--timeout S]
@@ -146,8 +158,11 @@ class WarmupMagics(Magics):
         if self.shell is not None and ("$" in line or "{" in line):
             line = self.shell.var_expand(line, depth=_CALLER)
         # The first line brings what it needs, so that loading costs next to nothing.
-        from ipywarmup.session import run_line  # noqa: PLC0415
+        from ipywarmup.session import run_cell, run_line  # noqa: PLC0415
 
+        if cell is not None:
+            run_cell(self, line, cell)
+            return None
         return run_line(self, line)
 
     @property
@@ -161,6 +176,12 @@ class WarmupMagics(Magics):
         from ipywarmup.responsiveness.settings import settings  # noqa: PLC0415
 
         self.manager.reset()
+        if self.arrivals is not None:
+            shell: Any = self.shell
+            # IPython drops one that raises by itself.
+            with contextlib.suppress(ValueError):
+                shell.ast_transformers.remove(self.arrivals)
+            self.arrivals.close()
         if self.publisher is not None:
             self.publisher.flush(timeout=2.0)
             self.publisher.close()
@@ -212,4 +233,5 @@ def unload(shell: InteractiveShell) -> None:
         return
     magics.close()
     shell.configurables.remove(magics)
-    shell.magics_manager.magics["line"].pop("warmup", None)
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("warmup", None)

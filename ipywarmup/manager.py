@@ -21,7 +21,7 @@ from ipywarmup.importlock.hooks import hooks
 from ipywarmup.names import check_names, parents_first
 from ipywarmup.pool import WarmupPool
 from ipywarmup.responsiveness.settings import settings
-from ipywarmup.run import Notice, Record, Run, Status, Totals, call
+from ipywarmup.run import FollowUp, Notice, Record, Run, Status, Totals, call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -119,12 +119,29 @@ class WarmupManager:
         """
         self.prepare(modules)()
 
-    def prepare(self, modules: Iterable[str]) -> Callable[[], None]:
+    def prepare(
+        self,
+        modules: Iterable[str],
+        *,
+        again: bool = False,
+        follow_up: FollowUp | None = None,
+    ) -> Callable[[], None]:
         """
         Do the first half of `extend`: make the records, hand nothing to the pool.
 
         What is drawn between the halves does not compete with an import for the
         interpreter. A warmup of no modules is done with the first half.
+
+        Parameters
+        ----------
+        modules : iterable of str
+            Absolute dotted names.
+        again : bool
+            Whether those that have failed are tried again.
+        follow_up : callable, optional
+            `follow_up(module, outcome)` is called for each of them that has not ended
+            yet, once its import has, on the thread that imports it, and before its
+            record ends. What is cancelled before it starts is never imported.
 
         Returns
         -------
@@ -136,7 +153,8 @@ class WarmupManager:
         TypeError, ValueError
             As `submit` does.
         """
-        return self._enlist(check_names(modules), first=False)
+        names = check_names(modules)
+        return self._enlist(names, first=False, again=again, follow_up=follow_up)
 
     def retry(self) -> list[str]:
         """
@@ -154,9 +172,7 @@ class WarmupManager:
             names = list(run.failed)
             if not names:
                 return names
-            importlib.invalidate_caches()
-            run.failed.clear()
-            ids, _ = self._enter(run, names)
+            ids, _ = self._enter(run, names, again=True)
         self._start(run, ids)
         return names
 
@@ -442,7 +458,14 @@ class WarmupManager:
             self._condition.notify_all()
         notice.call()
 
-    def _enlist(self, names: list[str], *, first: bool) -> Callable[[], None]:
+    def _enlist(
+        self,
+        names: list[str],
+        *,
+        first: bool,
+        again: bool = False,
+        follow_up: FollowUp | None = None,
+    ) -> Callable[[], None]:
         """Enter names into the run; return what hands them to the pool."""
         with self._condition:
             run = self._run
@@ -451,11 +474,16 @@ class WarmupManager:
                     "there is a warmup already; call reset() first, or extend() to"
                     " add to it"
                 )
-            ids, notice = self._enter(run, names)
+            ids, notice = self._enter(run, names, again=again)
+            for name in names:
+                if follow_up is not None and name in run.pending:
+                    run.follow_ups.setdefault(name, []).append(follow_up)
         self._announce(notice)
         return functools.partial(self._start, run, ids)
 
-    def _enter(self, run: Run, names: list[str]) -> tuple[list[int], Notice]:
+    def _enter(
+        self, run: Run, names: list[str], *, again: bool = False
+    ) -> tuple[list[int], Notice]:
         """
         Make a record for each name not asked for yet; call under the lock.
 
@@ -466,6 +494,11 @@ class WarmupManager:
             is to tell.
         """
         notice = Notice(run)
+        if again and not run.failed.keys().isdisjoint(names):
+            # What has been installed meanwhile is to be found.
+            importlib.invalidate_caches()
+            for name in names:
+                run.failed.pop(name, None)
         starts = not run.submitted
         run.submitted = True
         submitted_at = time.time()
@@ -552,11 +585,22 @@ class WarmupManager:
 
     def _work(self, run: Run, canary_id: int) -> None:
         """Do one job of the pool."""
-        self._import(
-            run,
-            canary_id,
-            functools.partial(import_on_worker, refuse=self.refuse_unsafe),
-        )
+
+        def importer(name: str) -> Outcome:
+            return import_on_worker(
+                name,
+                refuse=self.refuse_unsafe,
+                follow_up=functools.partial(self._follow_up, run, name),
+            )
+
+        self._import(run, canary_id, importer)
+
+    def _follow_up(self, run: Run, name: str, outcome: Outcome) -> None:
+        """Call who goes on with a module, those of the last moment, too."""
+        with self._condition:
+            follow_ups = run.follow_ups.pop(name, ())
+        for follow_up in follow_ups:
+            call(follow_up, name, outcome)
 
     def _import(
         self, run: Run, canary_id: int, importer: Callable[[str], Outcome]
@@ -586,8 +630,10 @@ class WarmupManager:
         if outermost:
             self._importers.discard(thread_id)
         hint = outcome.hint(canary.module)
+        self._follow_up(run, canary.module, outcome)
         with self._condition:
             notice = Notice(run)
+            late = run.follow_ups.pop(canary.module, ())
             if self._canaries[canary_id - 1].ended:
                 return outcome
             if outcome.exception is None:
@@ -607,6 +653,8 @@ class WarmupManager:
             )
             self._finish(notice, ended)
             self._conclude(notice)
+        for follow_up in late:
+            call(follow_up, canary.module, outcome)
         self._announce(notice)
         return outcome
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Status: TypeAlias = dict[str, list[str]]
 Record: TypeAlias = dict[str, Any]
+FollowUp: TypeAlias = "Callable[[str, Outcome], object]"
 
 
 class Totals(TypedDict):
@@ -48,6 +49,8 @@ class Run:
         self.worst_stall_ms: float | None = None
         self.on_complete: list[Callable[[Status], object]] = []
         self.on_canary: dict[object, Callable[[Record], object]] = {}
+        # By module that is pending: who goes on with it on the thread that imports it.
+        self.follow_ups: dict[str, list[FollowUp]] = {}
 
     @property
     def done(self) -> bool:
@@ -101,10 +104,10 @@ class Notice:
             call(on_complete, {key: list(names) for key, names in self.status.items()})
 
 
-def call(callback: Callable[..., object], argument: object) -> None:
+def call(callback: Callable[..., object], *arguments: object) -> None:
     """Call a user's callback, whose failure is its own."""
     try:
-        callback(argument)
+        callback(*arguments)
     except BaseException:
         # A handler whose stream is closed raises, too.
         with outside_cells(), contextlib.suppress(Exception):

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import gc
-from typing import TYPE_CHECKING
+import importlib.machinery
+import importlib.util
+import sys
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
+from IPython.display import clear_output
 
 from ipywarmup.canary import CanaryStatus
-from ipywarmup.importlock.bootstrap import unsupported
+from ipywarmup.importcell import MARK, Arrivals
+from ipywarmup.importlock.bootstrap import is_initializing, unsupported
 from ipywarmup.kernel import is_kernel
 from ipywarmup.panel.rows import enumerate_names
 from ipywarmup.panel.text import printable
 from ipywarmup.panel.views import CANARY_ROWS, TableView
-from ipywarmup.sources.line import LineError, Request, parse
+from ipywarmup.sources.line import LineError, Request, parse, parse_above_cell
+from ipywarmup.sources.statements import parse_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ipywarmup.magics import WarmupMagics
     from ipywarmup.panel.widget import WidgetPanel
+    from ipywarmup.run import FollowUp
 
+_UNNOTICED = 0.2
+"""Seconds of waiting that nobody needs to be told of."""
 _FLUSH = 2.0
 """Seconds that a wait spends at most on the panel's last picture."""
 
@@ -69,22 +80,126 @@ def run_line(magics: WarmupMagics, line: str) -> TableView | None:
     return None
 
 
+def run_cell(magics: WarmupMagics, line: str, cell: str) -> None:
+    """
+    Carry out a cell of import statements, in the background.
+
+    Raises
+    ------
+    IPython.core.error.UsageError
+        One line, for a cell that cannot be carried out; nothing has happened.
+    """
+    try:
+        request = parse_above_cell(line)
+        statements = parse_cell(cell, _is_installed)
+    except LineError as error:
+        raise UsageError(f"%%warmup: {printable(str(error))}") from None
+    arrivals = _arrivals(magics)
+    shell: Any = magics.shell
+    compiler = shell.compile
+    # An error shows the lines of the cell, its first one included.
+    file = compiler.cache(f"%%warmup {line}\n{cell}", shell.execution_count)
+    codes = [
+        compiler(ast.Module([ast.increment_lineno(each.node)], []), file, "exec")
+        for each in statements
+    ]
+    modules = [
+        module
+        for each in statements
+        if not all(map(_is_loaded, each.modules))
+        for module in each.modules
+    ]
+    request = request._replace(
+        modules=tuple(dict.fromkeys([*request.modules, *modules]))
+    )
+
+    def prepare(follow_up: FollowUp) -> Callable[[], None]:
+        return magics.manager.prepare(request.modules, again=True, follow_up=follow_up)
+
+    _begin(
+        magics,
+        request,
+        functools.partial(
+            arrivals.add, list(zip(statements, codes, strict=True)), prepare
+        ),
+    )
+
+
+def _arrivals(magics: WarmupMagics) -> Arrivals:
+    """Return what binds names in the user's namespace; IPython shows it each cell."""
+    if magics.arrivals is None:
+        shell: Any = magics.shell
+        magics.arrivals = Arrivals(
+            magics.manager, shell.user_ns, functools.partial(_wait_shown, magics)
+        )
+        shell.user_ns_hidden[MARK] = None
+        shell.ast_transformers.append(magics.arrivals)
+    return magics.arrivals
+
+
+def _is_loaded(module: str) -> bool:
+    return module in sys.modules and not is_initializing(sys.modules[module])
+
+
+def _is_installed(module: str) -> bool:
+    top, *parts = module.split(".")
+    spec = importlib.util.find_spec(top)
+    name = top
+    for part in parts:
+        if spec is None or spec.submodule_search_locations is None:
+            return False
+        name = f"{name}.{part}"
+        spec = importlib.machinery.PathFinder.find_spec(
+            name, list(spec.submodule_search_locations)
+        )
+    return spec is not None
+
+
+def _wait_shown(magics: WarmupMagics, modules: Sequence[str]) -> None:
+    """Wait for modules, and tell who looks on that this is what takes its time."""
+    from ipywarmup.panel import terminal  # noqa: PLC0415
+
+    manager = magics.manager
+    if not is_kernel(magics.shell):
+        terminal.wait(manager, None, modules)
+    elif not manager.wait(_UNNOTICED, modules):
+        print(f"Waiting for {enumerate_names(modules, most=8)}", flush=True)
+        try:
+            manager.wait(None, modules)
+        finally:
+            # The cell itself has said nothing yet.
+            clear_output()
+
+
 def _warm(magics: WarmupMagics, request: Request) -> None:
     """Start modules or add them."""
+    _begin(magics, request, functools.partial(magics.manager.prepare, request.modules))
+
+
+def _begin(
+    magics: WarmupMagics, request: Request, prepare: Callable[[], Callable[[], None]]
+) -> None:
+    """Make the records, show them, then start the imports."""
     known = magics.manager.status()
+    start = prepare()
+    pending = set(magics.manager.status()["pending"])
     warm, failed = (
-        [name for name in dict.fromkeys(request.modules) if name in known[state]]
+        [
+            name
+            for name in dict.fromkeys(request.modules)
+            if name in known[state] and name not in pending
+        ]
         for state in ("completed", "failed")
     )
     begun = [name for name in request.modules if name not in {*warm, *failed}]
-    start = magics.manager.prepare(request.modules)
     try:
         # All that the main thread has to do comes before the first import.
         if not request.quiet:
             _say("Warming up in the background", begun)
             _say("Already warm", warm)
             _say("Failed before, and tried again by `%warmup retry`", failed)
-            _follow(magics)
+            if request.modules:
+                _follow(magics)
     finally:
         start()
     if request.wait:

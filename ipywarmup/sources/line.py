@@ -58,9 +58,7 @@ def parse(line: str) -> Request:
     LineError
         Naming the culprit, and what was probably meant.
     """
-    tokens = line.partition("#")[0].replace(",", " ").split()
-    cut = tokens.index("--") if "--" in tokens else len(tokens)
-    tokens, literal = tokens[:cut], tokens[cut + 1 :]
+    tokens, literal = _split(line)
     if not tokens and not literal:
         return Request("status")
     if tokens and tokens[0] in {"-h", "--help"}:
@@ -78,8 +76,40 @@ def parse(line: str) -> Request:
     return _request(command, _warm_parser(), tokens, literal)
 
 
+def parse_above_cell(line: str) -> Request:
+    """
+    Parse the line of a magic that has a cell of imports below it.
+
+    Returns
+    -------
+    Request
+        To warm modules, maybe none.
+
+    Raises
+    ------
+    LineError
+        As `parse` does; the line has no subcommands.
+    """
+    tokens, literal = _split(line)
+    if tokens or literal:
+        return _request("warm", _warm_parser(), tokens, literal, alone=False)
+    return Request("warm")
+
+
+def _split(line: str) -> tuple[list[str], list[str]]:
+    """Return what stands before ``--`` and after it."""
+    tokens = line.partition("#")[0].replace(",", " ").split()
+    cut = tokens.index("--") if "--" in tokens else len(tokens)
+    return tokens[:cut], tokens[cut + 1 :]
+
+
 def _request(
-    command: str, parser: _Parser, tokens: list[str], literal: list[str]
+    command: str,
+    parser: _Parser,
+    tokens: list[str],
+    literal: list[str],
+    *,
+    alone: bool = True,
 ) -> Request:
     parsed, unknown = parser.parse_known_intermixed_args(tokens)
     if unknown:
@@ -87,7 +117,7 @@ def _request(
     for name in parsed.modules:
         _check_meaning(name, first=name is parsed.modules[0] and command == "warm")
     names = parsed.modules + literal
-    if command == "warm" and not names:
+    if command == "warm" and alone and not names:
         raise LineError("name a module to import, as in %warmup numpy")
     try:
         check_names(names)

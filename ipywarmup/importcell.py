@@ -1,0 +1,363 @@
+"""The names of import cells: bound as their imports end, waited for where used."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ipywarmup.importing import Outcome
+from ipywarmup.sources.uses import names_in_functions, used_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from types import CodeType
+
+    from ipywarmup.manager import WarmupManager
+    from ipywarmup.run import FollowUp
+    from ipywarmup.sources.statements import Statement
+
+MAGIC = "warmup"
+"""The magic whose own cells use none of the names in them."""
+MARK = "_ipywarmup"
+"""A name in the namespace that goes when somebody empties it, as ``%reset`` does."""
+_ALL = "*"
+_MISSING = object()
+
+
+class _Need(NamedTuple):
+    """A name that a cell uses, and the statement that is to bind it."""
+
+    name: str
+    arrival: _Arrival
+
+
+class _Arrival:
+    """A statement, until it has bound its names."""
+
+    def __init__(self, statement: Statement, code: CodeType) -> None:
+        self.statement = statement
+        self.code = code
+        # Modules whose imports have not ended.
+        self.left = set(statement.modules)
+        # What the names stood for before.
+        self.former: dict[str, Any] = {}
+        self.failure: Outcome | None = None
+        # One thread runs the statement; others wait until it has.
+        self.claimed = False
+        self.settled = threading.Event()
+
+    def is_for(self, chain: str) -> bool:
+        """Tell whether a use of a name, attributes included, may need this."""
+        binds = self.statement.binds
+        return any(
+            f"{chain}.".startswith(f"{wanted}.") or f"{wanted}.".startswith(f"{chain}.")
+            for wanted in binds.get(chain.partition(".")[0], ())
+        )
+
+    def binds_package(self, name: str) -> bool:
+        """Tell whether others may bind the name to the same: ``import name.a``."""
+        return isinstance(self.statement.node, ast.Import) and any(
+            alias.asname is None and alias.name.partition(".")[0] == name
+            for alias in self.statement.node.names
+        )
+
+    def run(self) -> dict[str, Any]:
+        """
+        Run the statement, and return the names that it binds.
+
+        Raises
+        ------
+        BaseException
+            What the statement raises, or has failed with already.
+        """
+        names: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
+        if self.failure is None:
+            exec(self.code, names)  # noqa: S102 - the user's own cell
+        else:
+            # As if the statement had failed here, with its line in the traceback.
+            cell = _at(self.statement.node.lineno, ast.parse("raise error"))
+            names["error"] = _error_of(self.failure)
+            exec(compile(cell, self.code.co_filename, "exec"), names)  # noqa: S102
+        return {
+            name: value
+            for name, value in names.items()
+            if name in self.statement.binds
+            or (_ALL in self.statement.binds and not name.startswith("__"))
+        }
+
+
+# Guarantees
+# - A name is bound in one step that does nothing if somebody has bound it meanwhile.
+# - A statement runs once: where the last of its modules is imported, or else, when a
+#   cell needs it, on the main thread. Of the statements of a cell that bind a name to
+#   different things, the last one does.
+# - A cell runs unchanged. Only where something it needs has failed, or the wait for it
+#   was interrupted, that is raised in its place, on the line that needs it.
+# This code assumes
+# - that `add`, `visit` and `close` are called on one thread; `_ended` may be on any.
+
+
+class Arrivals:
+    """
+    Names on their way into a namespace.
+
+    IPython shows each cell to `visit`, before it runs.
+
+    Parameters
+    ----------
+    manager : WarmupManager
+    namespace : dict of str to object
+        The user's.
+    wait : callable
+        Waits for modules that are under way, and shows that it does.
+    """
+
+    def __init__(
+        self,
+        manager: WarmupManager,
+        namespace: dict[str, Any],
+        wait: Callable[[Sequence[str]], object],
+    ) -> None:
+        self._manager = manager
+        self._namespace = namespace
+        self._wait = wait
+        self._lock = threading.Lock()
+        # By name: the statements that are to bind it, or that have failed to.
+        self._binders: dict[str, list[_Arrival]] = {}
+
+    def add(
+        self,
+        cell: Iterable[tuple[Statement, CodeType]],
+        prepare: Callable[[FollowUp], Callable[[], None]],
+    ) -> Callable[[], None]:
+        """
+        Take in the statements of a cell.
+
+        What is imported already is bound at once.
+
+        Parameters
+        ----------
+        cell : iterable of tuple of Statement and code
+        prepare : callable
+            Makes the records of their modules, as `WarmupManager.prepare` does with
+            this as its `follow_up`.
+
+        Returns
+        -------
+        callable
+            What `prepare` has returned.
+        """
+        self._namespace[MARK] = self
+        arrivals = [_Arrival(*each) for each in cell]
+        for arrival in arrivals:
+            for name in arrival.statement.binds:
+                self._enter(name, arrival)
+
+        def ended(module: str, outcome: Outcome) -> None:
+            for arrival in arrivals:
+                self._end(arrival, module, outcome)
+
+        start = prepare(ended)
+        pending = set(self._manager.status()["pending"])
+        try:
+            for arrival in arrivals:
+                for name in arrival.statement.binds:
+                    former = self._namespace.pop(name, _MISSING)
+                    if former is not _MISSING:
+                        arrival.former[name] = former
+                with self._lock:
+                    arrival.left &= pending
+                if not arrival.left:
+                    self._settle(arrival)
+        except BaseException:
+            start()
+            raise
+        return start
+
+    def visit(self, tree: ast.Module) -> ast.Module:
+        """
+        Wait for what a cell uses and what is still under way.
+
+        Returns
+        -------
+        ast.Module
+            The cell, or what raises an error in its place.
+        """
+        if MARK not in self._namespace:
+            self._binders.clear()
+        if not self._binders:
+            return tree
+        needs = list(self._needs(tree))
+        try:
+            self._arrive([need.arrival for need in needs])
+        except BaseException as interrupt:  # Ctrl-C, as a rule
+            return _raise_at(tree, needs[0].name, interrupt)
+        for name, arrival in needs:
+            if arrival.failure is not None:
+                error = _error_of(arrival.failure)
+                if arrival.former:
+                    self._restore(arrival)
+                return _raise_at(tree, name, error)
+        return tree
+
+    def close(self) -> None:
+        """Bind nothing more; what the names stood for before, they stand for again."""
+        for arrivals in list(self._binders.values()):
+            for arrival in arrivals:
+                self._restore(arrival)
+        self._binders.clear()
+        self._namespace.pop(MARK, None)
+
+    def _enter(self, name: str, arrival: _Arrival) -> None:
+        """Let a statement bind a name, not those that would bind it differently."""
+        with self._lock:
+            before = self._binders.get(name, [])
+            alike = arrival.binds_package(name) or name == _ALL
+            kept = [
+                each
+                for each in before
+                if alike and (each.binds_package(name) or name == _ALL)
+            ]
+            self._binders[name] = [*kept, arrival]
+
+    def _needs(self, tree: ast.Module) -> Iterator[_Need]:
+        """Yield what a cell cannot do without, in the order in which it is used."""
+        used = used_names(tree, but_not_in=MAGIC)
+        inner = names_in_functions(used, self._namespace)
+        for name, chains in [*used.items(), *inner.items()]:
+            if name not in self._binders:
+                if name not in self._namespace and not hasattr(builtins, name):
+                    for arrival in self._binders.get(_ALL, ()):
+                        yield _Need(name, arrival)
+                continue
+            value = self._namespace.get(name, _MISSING)
+            for arrival in self._binders[name].copy():
+                if value is not _MISSING and not (
+                    arrival.binds_package(name) and value is sys.modules.get(name)
+                ):
+                    self._disown(name, arrival)  # the user's own by now
+                elif any(map(arrival.is_for, chains)):
+                    yield _Need(name, arrival)
+
+    def _arrive(self, arrivals: list[_Arrival]) -> None:
+        """Wait for statements, then run those that nobody has run."""
+        pending = set(self._manager.status()["pending"])
+        modules = dict.fromkeys(
+            module
+            for arrival in arrivals
+            for module in arrival.statement.modules
+            if module in arrival.left and module in pending
+        )
+        if modules:
+            self._wait(list(modules))
+        for arrival in arrivals:
+            self._settle(arrival)
+
+    def _end(self, arrival: _Arrival, module: str, outcome: Outcome) -> None:
+        """Note that the import of a module has ended; run the statement if it may."""
+        with self._lock:
+            if module not in arrival.left:
+                return
+            arrival.left.discard(module)
+            # What fails within `try` is for its handlers.
+            if outcome.exception is not None and not isinstance(
+                arrival.statement.node, ast.Try
+            ):
+                arrival.failure = arrival.failure or outcome
+            ready = not arrival.left
+        if ready:
+            self._settle(arrival)
+
+    def _settle(self, arrival: _Arrival) -> None:
+        """Run a statement and bind its names, unless that is done or has failed."""
+        with self._lock:
+            mine, arrival.claimed = not arrival.claimed, True
+        if not mine:
+            arrival.settled.wait()
+            return
+        names: dict[str, Any] = {}
+        try:
+            names = arrival.run()
+        except KeyboardInterrupt as error:
+            if (
+                arrival.failure is None
+                and threading.current_thread() is threading.main_thread()
+            ):
+                arrival.claimed = False
+                raise
+            arrival.failure = _failure(error)
+        except BaseException as error:  # whatever a module raises
+            arrival.failure = _failure(error)
+        else:
+            self._bind(arrival, names)
+        arrival.settled.set()
+
+    def _bind(self, arrival: _Arrival, names: dict[str, Any]) -> None:
+        for name, value in names.items():
+            key = name if name in arrival.statement.binds else _ALL
+            if arrival in self._binders.get(key, ()) and MARK in self._namespace:
+                self._namespace.setdefault(name, value)
+        self._restore(arrival)
+
+    def _restore(self, arrival: _Arrival) -> None:
+        """Let go of a statement's names; they are what they were, unless bound."""
+        for name in arrival.statement.binds:
+            mine = self._disown(name, arrival)
+            if mine and name in arrival.former and MARK in self._namespace:
+                self._namespace.setdefault(name, arrival.former[name])
+
+    def _disown(self, name: str, arrival: _Arrival) -> bool:
+        """Let a statement bind a name no more; tell whether it would have."""
+        with self._lock:
+            binders = self._binders.get(name, [])
+            if arrival not in binders:
+                return False
+            binders.remove(arrival)
+            if not binders:
+                del self._binders[name]
+            return True
+
+
+def _failure(error: BaseException) -> Outcome:
+    """Return how a statement failed, without our frames."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
+        traceback = traceback.tb_next
+    return Outcome(exception=error, traceback=traceback)
+
+
+def _error_of(failure: Outcome) -> BaseException:
+    assert failure.exception is not None  # noqa: S101 - it is a failure
+    return failure.exception.with_traceback(failure.traceback)
+
+
+_raised: list[BaseException] = []
+
+
+def raised() -> BaseException:
+    """Return what a cell is to raise; the cell calls it."""
+    return _raised.pop()
+
+
+def _raise_at(tree: ast.Module, name: str, error: BaseException) -> ast.Module:
+    """Return a cell that raises an error on the line that uses a name."""
+    _raised[:] = [error]
+    lines = (
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and node.id == name
+    )
+    source = f"raise __import__({__name__!r}, fromlist=['']).raised()"
+    return _at(next(lines, 1), ast.parse(source))
+
+
+def _at(line: int, tree: ast.Module) -> ast.Module:
+    """Move code to a line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.expr | ast.stmt):
+            node.lineno = node.end_lineno = line
+            node.col_offset = node.end_col_offset = 0
+    return tree
