@@ -82,8 +82,6 @@ class WarmupMagics(Magics):
     ).tag(config=True)
 
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:  # noqa: ANN401
-        # What keeps imports from running in the background is said once.
-        self.limit_is_told = False
         self.publisher: Publisher | None = None
         self.panels: list[WidgetPanel] = []
         self.arrivals: Arrivals | None = None

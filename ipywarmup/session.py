@@ -60,10 +60,6 @@ def run_line(magics: WarmupMagics, line: str) -> TableView | None:
     elif request.command == "wait":
         _wait(magics, request)
     elif request.command == "status":
-        limit = unsupported()
-        if limit is not None and not magics.limit_is_told:
-            print(f"{limit}: imports run at once, on the thread that asks.")
-            magics.limit_is_told = True
         run = manager.run
         return TableView(manager.snapshot(run), manager.totals(run))
     elif request.command == "canaries":
@@ -195,10 +191,12 @@ def _begin(
     try:
         # All that the main thread has to do comes before the first import.
         if not request.quiet:
-            _say("Warming up in the background", begun)
+            limit = unsupported()
+            where = f"here and now, since {limit}" if limit else "in the background"
+            _say(f"Warming up {where}", begun)
             _say("Already warm", warm)
             _say("Failed before, and tried again by `%warmup retry`", failed)
-            if request.modules:
+            if request.modules and limit is None:
                 _follow(magics)
     finally:
         start()

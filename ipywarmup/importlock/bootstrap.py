@@ -16,6 +16,7 @@ import functools
 import importlib
 import importlib.util  # so that it has the originals, whenever it is imported
 import sys
+import threading
 from importlib.machinery import (
     ExtensionFileLoader,
     SourceFileLoader,
@@ -78,6 +79,8 @@ def unsupported() -> str | None:
     str or None
         None if it lacks nothing.
     """
+    if sys.platform in {"emscripten", "wasi"} and not _starts_threads():
+        return "this Python has no threads"
     for name, attributes in _USED.items():
         found = getattr(_bootstrap, name, None)
         if found is None or not all(hasattr(found, method) for method in attributes):
@@ -88,6 +91,14 @@ def unsupported() -> str | None:
     if _bootstrap._find_and_load.__code__.co_filename != FILE:
         return "importlib of this Python has its code elsewhere"
     return None
+
+
+def _starts_threads() -> bool:
+    try:
+        threading.Thread(target=int, name="ipywarmup-trial", daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
 
 
 class Functions(NamedTuple):

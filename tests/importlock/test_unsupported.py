@@ -83,10 +83,10 @@ def test_another_way_of_locking_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("unsupporting")
-def test_status_says_it_once(
+def test_warmup_says_that_it_imports_in_the_foreground(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`%warmup status` tells why nothing runs in the background, the first time."""
+    """The line of a `%warmup` tells why nothing runs in the background."""
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     monkeypatch.delenv("VIRTUAL_ENV", raising=False)
     from IPython.core.interactiveshell import InteractiveShell  # noqa: PLC0415
@@ -94,11 +94,12 @@ def test_status_says_it_once(
     shell = InteractiveShell()
     shell.run_line_magic("load_ext", "ipywarmup")
     try:
-        said = []
-        for _ in range(2):
-            shell.run_line_magic("warmup", "status")
-            said.append(capsys.readouterr().out)
-        assert "has no _blocking_on: imports run at once, on the thread" in said[0]
-        assert "_blocking_on" not in said[1]
+        shell.run_line_magic("warmup", "colorsys")
+        shell.run_cell_magic("warmup", "", "import colorsys as colours")
+        assert capsys.readouterr().out == (
+            "Warming up here and now, since importlib of this Python has no"
+            " _blocking_on: colorsys\n"
+        )
+        assert shell.user_ns["colours"] is sys.modules["colorsys"]
     finally:
         shell.run_line_magic("unload_ext", "ipywarmup")
