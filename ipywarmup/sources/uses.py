@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_WORD = re.compile(r"[^\W\d]\w*(?:\s*\.\s*[^\W\d]\w*)*")
+_WORD = re.compile(r"(?<![-\w.])[^\W\d]\w*(?:\s*\.\s*[^\W\d]\w*)*")
+"""A name with its attributes; what follows a hyphen is a flag."""
 _SHELL = "get_ipython"
 """What IPython makes of a magic begins with it; the magic's code is text then."""
 
@@ -150,8 +151,11 @@ def _words(call: ast.Call, but_not_in: str) -> Iterator[str]:
         for argument in call.args
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     ]
-    if texts and texts[0] == but_not_in:
-        return
+    assert isinstance(call.func, ast.Attribute)  # noqa: S101 - as `_is_of_shell` found
+    if call.func.attr in {"run_line_magic", "run_cell_magic"}:
+        magic, *texts = texts or [""]
+        if magic == but_not_in:
+            return
     for text in texts:
         for match in _WORD.finditer(text):
             yield "".join(match[0].split())
