@@ -30,6 +30,9 @@ COMMAND = (
     "--colors=NoColor",
 )
 
+# The same for a kernel in another process. It has no colours at a plain prompt.
+CONSOLE = ("-m", "jupyter_console", "--no-confirm-exit", "--simple-prompt")
+
 # What changes the look of text, or what the keyboard sends, and where lines go not.
 # A second screen, to which curses switches in order to measure it, shows nothing.
 IGNORED = re.compile(
@@ -138,11 +141,19 @@ class Terminal:
         The width of the window.
     simple_prompt : bool
         Whether the prompt is plain `input`, as where IPython meets a dumb terminal.
+    console : bool
+        Whether it is ``jupyter console``, with a kernel of its own, at a plain prompt.
     """
 
-    def __init__(self, folder: Path, columns: int, *, simple_prompt: bool) -> None:
+    def __init__(
+        self, folder: Path, columns: int, *, simple_prompt: bool, console: bool = False
+    ) -> None:
         environment = os.environ | {
             "IPYTHONDIR": str(folder / "ipython"),
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
             "PYTHONPATH": str(folder / "modules"),
             "TERM": "xterm",
             "PAGER": "cat",
@@ -152,9 +163,10 @@ class Terminal:
         # Of a shell that has activated another environment than that of the tests:
         # IPython would import from there.
         environment.pop("VIRTUAL_ENV", None)
+        plain = [*COMMAND, *(["--simple-prompt"] if simple_prompt else [])]
         self.process = pexpect.spawn(
             sys.executable,
-            [*COMMAND, *(["--simple-prompt"] if simple_prompt else [])],
+            list(CONSOLE) if console else plain,
             cwd=str(folder),
             env=environment,
             dimensions=(40, columns),
@@ -245,9 +257,15 @@ def open_terminal(folder: Path) -> Iterator[Callable[..., Terminal]]:
     terminals: list[Terminal] = []
 
     def start(
-        *, load: bool = True, columns: int = 160, simple_prompt: bool = False
+        *,
+        load: bool = True,
+        columns: int = 160,
+        simple_prompt: bool = False,
+        console: bool = False,
     ) -> Terminal:
-        terminal = Terminal(folder, columns, simple_prompt=simple_prompt)
+        terminal = Terminal(
+            folder, columns, simple_prompt=simple_prompt, console=console
+        )
         terminals.append(terminal)
         if load:
             assert terminal.run("%load_ext ipywarmup") == []
