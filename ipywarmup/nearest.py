@@ -108,17 +108,17 @@ def _shared(name: str, word: str) -> float:
 def _top_level(path: tuple[str, ...]) -> NameIndex:
     """Index the standard library and what is installed on `path`."""
     return NameIndex(
-        name for name in _listed(path) | sys.stdlib_module_names if name[0] != "_"
+        name for name in modules_on(path) | sys.stdlib_module_names if name[0] != "_"
     )
 
 
 @functools.lru_cache(maxsize=32)
 def _submodules(path: tuple[str, ...]) -> NameIndex:
-    return NameIndex(_listed(path))
+    return NameIndex(modules_on(path))
 
 
-def _listed(path: tuple[str, ...]) -> set[str]:
-    """Return the modules that can be imported from `path`."""
+def modules_on(path: Iterable[str]) -> set[str]:
+    """Return the modules that can be imported from `path`, importing none."""
     names: set[str] = set()
     for entry in path:
         # A finder of somebody's own costs its own names, not those of the others,

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import site
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ipywarmup.sources.installed import find
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Container, Iterable
     from importlib.machinery import ModuleSpec
 
 
+NOT_INSTALLED = "not installed"
+HERE = "a file of the working directory"
+ELSEWHERE = "neither installed nor of the standard library"
+
+
 class UntrustedError(ValueError):
-    """A name that may only be imported by who types it; the message says why."""
+    """
+    A name that may only be imported by who types it; the message says why.
+
+    Parameters
+    ----------
+    module : str
+        The name.
+    reason : str
+        `NOT_INSTALLED`, `HERE` or `ELSEWHERE`.
+    """
+
+    def __init__(self, module: str, reason: str) -> None:
+        remedy = "; name it yourself, in %warmup, to import it"
+        super().__init__(
+            f"{module!r} is {reason}{'' if reason == NOT_INSTALLED else remedy}"
+        )
+        self.reason = reason
 
 
-def check_trusted(module: str) -> None:
+def check_trusted(
+    module: str, recorded: Callable[[], Container[str]] | None = None
+) -> None:
     """
     Refuse a module unless it is installed or of the standard library.
 
@@ -30,6 +54,9 @@ def check_trusted(module: str) -> None:
     ----------
     module : str
         Absolute dotted name.
+    recorded : callable, optional
+        Returns the top-level modules of the distributions on record, for who asks for
+        many modules; `importlib.metadata.packages_distributions` by default.
 
     Raises
     ------
@@ -37,36 +64,41 @@ def check_trusted(module: str) -> None:
         If the module cannot be found, or is neither.
     """
     top = module.partition(".")[0]
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError, AttributeError):
-        spec = None
-    if spec is None:
-        raise UntrustedError(f"{module!r} is not installed")
-    locations = list(_locations(spec))
+    spec = find(top)
+    if spec is not None:
+        _check_place(module, list(_locations(spec)), recorded)
+    if spec is None or (top != module and find(module) is None):
+        raise UntrustedError(module, NOT_INSTALLED)
+
+
+def _check_place(
+    module: str,
+    locations: list[Path],
+    recorded: Callable[[], Container[str]] | None,
+) -> None:
+    """Refuse a module that lies where nothing is installed."""
     installed = _installation_folders()
-    if all(_is_within(location, installed) for location in locations):
+    if all(_is_within(place.resolve(), installed) for place in locations):
         return
-    here = Path.cwd().resolve()
-    if any(_is_within(location, [here]) for location in locations):
-        raise UntrustedError(
-            f"{module!r} is a file of the working directory; name it yourself, in"
-            " %warmup, to import it"
-        )
+    here = Path.cwd()
+    # A link that lies here is of here, wherever it leads.
+    if any(
+        _is_within(place, [here]) or _is_within(place.resolve(), [here.resolve()])
+        for place in locations
+    ):
+        raise UntrustedError(module, HERE)
     # An installation that can be edited lies elsewhere, but is on record.
-    if top not in importlib.metadata.packages_distributions():
-        raise UntrustedError(
-            f"{module!r} is neither installed nor of the standard library; name it"
-            " yourself, in %warmup, to import it"
-        )
+    top = module.partition(".")[0]
+    if top not in (recorded or importlib.metadata.packages_distributions)():
+        raise UntrustedError(module, ELSEWHERE)
 
 
 def _locations(spec: ModuleSpec) -> Iterable[Path]:
     """Yield where the code of a module lies; nothing where it is built in."""
     if spec.has_location and spec.origin:
-        yield Path(spec.origin).resolve()
+        yield Path(spec.origin).absolute()
     for folder in spec.submodule_search_locations or ():
-        yield Path(folder).resolve()
+        yield Path(folder).absolute()
 
 
 def _installation_folders() -> list[Path]:
