@@ -1,0 +1,56 @@
+"""The imports of a script."""
+
+from __future__ import annotations
+
+import io
+import tokenize
+from typing import TYPE_CHECKING
+
+from ipywarmup.sources.files import SourceError, read_bytes
+from ipywarmup.sources.imports import Import, collect
+from ipywarmup.sources.notebook import parse_cell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LIMIT = 4_000_000
+"""Bytes; no person writes that much Python."""
+
+
+def read_script(path: Path) -> tuple[Import, ...]:
+    """
+    Read what a script imports, in its order; nothing is run or imported.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Of a file of Python code, or of IPython's.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read, or is not Python.
+    """
+    if path.suffix == ".ipynb" and path.is_file():
+        raise SourceError(
+            f"{str(path)!r} is a notebook; write %warmup notebook {path.name}"
+        )
+    data = read_bytes(path, _LIMIT, "name the modules instead")
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        code = data.decode(encoding)
+        return tuple(collect(parse_cell(code)))
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            f"{str(path)!r} is not {error.encoding}; name its encoding in the first"
+            " line, as in # coding: latin-1"
+        ) from None
+    except SyntaxError as error:
+        place = f"line {error.lineno} of " if error.lineno else ""
+        raise SourceError(
+            f"{place}{str(path)!r} is not Python ({error.msg}); correct it first"
+        ) from None
+    except (ValueError, RecursionError, MemoryError, LookupError) as error:
+        raise SourceError(
+            f"{str(path)!r} is not Python ({error}); name a .py file"
+        ) from None

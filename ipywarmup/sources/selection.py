@@ -1,0 +1,143 @@
+"""Which of the modules that a file names are warmed, and why the others are not."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from ipywarmup.names import parents_first
+from ipywarmup.sources.installed import find
+from ipywarmup.sources.trust import (
+    ELSEWHERE,
+    HERE,
+    NOT_INSTALLED,
+    UntrustedError,
+    check_trusted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ipywarmup.sources.imports import Import
+
+EXCLUDED = "excluded"
+LOADED = "already imported"
+OPTIONAL = "optional, and not installed"
+_REMEDY = "; name it in %warmup to import it"
+
+
+class LeftOut(NamedTuple):
+    """A module that is not warmed, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """
+    What is warmed, and what is not.
+
+    Parameters
+    ----------
+    taken : tuple of str
+        Absolute dotted names, each once, in the order in which they were named, but
+        parents before what is in them.
+    left_out : tuple of LeftOut
+        The others, each once.
+    """
+
+    taken: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def select(candidates: Iterable[Import], exclude: Iterable[str] = ()) -> Selection:
+    """
+    Select what can be warmed without running code that nobody installed.
+
+    Parameters
+    ----------
+    candidates : iterable of Import
+        What a file names.
+    exclude : iterable of str
+        Modules to leave out, with all that is in them.
+    """
+    mentions: dict[str, list[Import]] = {}
+    for candidate in candidates:
+        mentions.setdefault(candidate.module, []).append(candidate)
+    excluded = tuple(f"{name}." for name in exclude)
+    distrust = _distrust()
+    taken: list[str] = []
+    left_out: list[LeftOut] = []
+    for name, same in mentions.items():
+        # It is enough that one of several imports of a module speaks for it.
+        reason = None if any(not one.reason for one in same) else same[0].reason
+        if reason is None and f"{name}.".startswith(excluded):
+            reason = EXCLUDED
+        if reason is None and sys.modules.get(name) is not None:
+            reason = LOADED
+        reason = reason or distrust(name)
+        if reason == NOT_INSTALLED and all(one.optional for one in same):
+            reason = OPTIONAL
+        if reason is None:
+            taken.append(name)
+        else:
+            left_out.append(LeftOut(name, reason))
+    return Selection(tuple(parents_first(taken, taken)), tuple(left_out))
+
+
+def _distrust() -> Callable[[str], str | None]:
+    """Return what tells why a module may not be imported, None if it may."""
+    # Both take a while, and there may be many modules of the same package.
+    recorded = functools.cache(importlib.metadata.packages_distributions)
+
+    @functools.cache
+    def of_package(top: str) -> str | None:
+        try:
+            check_trusted(top, recorded)
+        except UntrustedError as error:
+            return error.reason
+        return None
+
+    def of_module(name: str) -> str | None:
+        top = name.partition(".")[0]
+        reason = of_package(top)
+        if reason is None and name != top and find(name) is None:
+            return NOT_INSTALLED
+        return reason
+
+    return of_module
+
+
+def describe(
+    selection: Selection, origin: str, enumerate_names: Callable[[Sequence[str]], str]
+) -> list[str]:
+    """
+    Say what was taken and what was left out, a line for each reason.
+
+    Parameters
+    ----------
+    selection : Selection
+        What `select` returns.
+    origin : str
+        Where the names come from, such as ``"analysis.ipynb"``.
+    enumerate_names : callable
+        Returns names as one would say them, long lists shortened.
+    """
+    lines = [
+        f"From {origin}: {enumerate_names(selection.taken)}"
+        if selection.taken
+        else f"Nothing to warm in {origin}"
+    ]
+    groups: dict[str, list[str]] = {}
+    for name, reason in selection.left_out:
+        # Not an import, whatever it looks like; nobody has to be told.
+        if name != "__future__":
+            groups.setdefault(reason, []).append(name)
+    for reason, names in groups.items():
+        remedy = _REMEDY if reason in {HERE, ELSEWHERE} else ""
+        lines.append(f"Left out ({reason}{remedy}): {enumerate_names(names)}")
+    return lines
