@@ -136,7 +136,7 @@ def _after(line: str, nesting: int, quote: str) -> tuple[int, str]:
     position = 0
     while True:
         if quote:
-            end = re.compile(rf"(?:\\.|(?!{quote}).)*{quote}").match(line, position)
+            end = re.compile(rf"(?:\\.|(?!{quote})[^\\])*{quote}").match(line, position)
             if end is None:
                 return nesting, quote
             position, quote = end.end(), ""

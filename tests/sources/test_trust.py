@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import types
 from typing import TYPE_CHECKING
@@ -13,15 +12,6 @@ from ipywarmup.sources.trust import UntrustedError, check_trusted
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a working directory that comes first on the path, as in a notebook."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend("")
-    importlib.invalidate_caches()
-    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -109,3 +99,27 @@ def test_what_cannot_be_found_is_not(
     for name in ("no_such_module_at_all", "made_by_hand"):
         with pytest.raises(UntrustedError, match="is not installed"):
             check_trusted(name)
+
+
+def test_a_link_of_the_working_directory_is_not(
+    here: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A link that leads elsewhere, with a record of it beside, does not get through."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "linked.py").touch()
+    (here / "linked.py").symlink_to(folder / "linked.py")
+    record = here / "linked-1.0.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: linked\nVersion: 1")
+    (record / "top_level.txt").write_text("linked")
+    with pytest.raises(UntrustedError, match="is a file of the working directory"):
+        check_trusted("linked")
+
+
+def test_a_submodule_that_is_not_there_is_not_installed(here: Path) -> None:
+    """A package speaks only for what lies in it."""
+    (here / "xml").mkdir()
+    (here / "xml" / "planted.py").write_text("raise AssertionError")
+    with pytest.raises(UntrustedError, match=r"'xml\.planted' is not installed"):
+        check_trusted("xml.planted")
