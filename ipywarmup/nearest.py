@@ -87,8 +87,8 @@ class NameIndex:
         } - {word}
         # Two letters of two are a different word, not a misspelling.
         candidates = {name for name in candidates if min(len(name), len(word)) > 2}  # noqa: PLR2004
-        if not candidates:
-            return None
+        if len(candidates) < 2:  # noqa: PLR2004
+            return next(iter(candidates), None)
         return max(sorted(candidates), key=lambda name: _shared(name, word))
 
 
@@ -99,7 +99,7 @@ def _keys(word: str) -> set[str]:
 
 def _shared(name: str, word: str) -> float:
     """Rate two words by the letters they share in order, 0 to 1."""
-    import difflib  # noqa: PLC0415 - not needed before something is missing
+    import difflib  # noqa: PLC0415 - not needed before there is a choice
 
     return difflib.SequenceMatcher(None, name.casefold(), word.casefold()).ratio()
 
