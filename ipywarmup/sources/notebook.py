@@ -33,7 +33,8 @@ class Notebook:
     imports : tuple of Import
         In the order of the cells.
     unreadable : tuple of int
-        The cells that are no Python, counted from 1 among all cells.
+        The cells that mention imports, but are no Python, counted from 1 among all
+        cells.
     """
 
     path: Path
