@@ -39,7 +39,7 @@ def test_what_can_be_imported_is_found(name: str) -> None:
     assert found is not None
     assert expected is not None
     assert found.submodule_search_locations == expected.submodule_search_locations
-    assert found.name == expected.name
+    assert found.name == name
 
 
 @pytest.mark.parametrize(
