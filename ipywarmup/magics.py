@@ -117,6 +117,10 @@ class WarmupMagics(Magics):
             Run the import statements of this cell in the background. Their names
             appear as if the cell had run; a later cell that uses one before it is
             there waits for it.
+        %warmup notebook [FILE], %warmup file SCRIPT
+            Warm what this notebook imports, as it was last saved, or another one, or
+            a script. Files of the working directory are not imported, nor what
+            `[tool.ipywarmup] exclude = [...]` names in the project's pyproject.toml.
         %warmup, %warmup status
             Show where the modules stand.
         %warmup wait [MODULE ...] [--timeout S]

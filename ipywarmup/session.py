@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import functools
 import gc
-import importlib.machinery
-import importlib.util
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
@@ -20,6 +20,7 @@ from ipywarmup.kernel import is_kernel
 from ipywarmup.panel.rows import enumerate_names
 from ipywarmup.panel.text import printable
 from ipywarmup.panel.views import CANARY_ROWS, TableView
+from ipywarmup.sources.installed import find
 from ipywarmup.sources.line import LineError, Request, parse, parse_above_cell
 from ipywarmup.sources.statements import parse_cell
 
@@ -57,6 +58,8 @@ def run_line(magics: WarmupMagics, line: str) -> TableView | None:
     manager = magics.manager
     if request.command == "warm":
         _warm(magics, request)
+    elif request.command in {"notebook", "file"}:
+        _warm_file(magics, request)
     elif request.command == "wait":
         _wait(magics, request)
     elif request.command == "status":
@@ -138,17 +141,7 @@ def _is_loaded(module: str) -> bool:
 
 
 def _is_installed(module: str) -> bool:
-    top, *parts = module.split(".")
-    spec = importlib.util.find_spec(top)
-    name = top
-    for part in parts:
-        if spec is None or spec.submodule_search_locations is None:
-            return False
-        name = f"{name}.{part}"
-        spec = importlib.machinery.PathFinder.find_spec(
-            name, list(spec.submodule_search_locations)
-        )
-    return spec is not None
+    return find(module) is not None
 
 
 def _wait_shown(magics: WarmupMagics, modules: Sequence[str]) -> None:
@@ -170,6 +163,28 @@ def _wait_shown(magics: WarmupMagics, modules: Sequence[str]) -> None:
 def _warm(magics: WarmupMagics, request: Request) -> None:
     """Start modules or add them."""
     _begin(magics, request, functools.partial(magics.manager.prepare, request.modules))
+
+
+def _warm_file(magics: WarmupMagics, request: Request) -> None:
+    """Warm what a notebook or a script imports, and say what was left out."""
+    from ipywarmup.sources import collection, files  # noqa: PLC0415
+
+    path = None if request.path is None else Path(request.path)
+    try:
+        if request.command == "notebook":
+            shell: Any = magics.shell
+            found = collection.of_notebook(path, shell.user_ns, os.environ)
+        else:
+            found = collection.of_script(Path(request.path or ""))
+    except files.SourceError as error:
+        raise UsageError(
+            f"%warmup {request.command}: {printable(str(error))}"
+        ) from None
+    if not request.quiet:
+        for line in collection.describe(found, enumerate_names):
+            print(printable(line))
+    if found.selection.taken:
+        _warm(magics, request._replace(modules=found.selection.taken))
 
 
 def _begin(

@@ -7,6 +7,7 @@ import functools
 import importlib.util
 import keyword
 import math
+import shlex
 import sys
 import threading
 from typing import NamedTuple, NoReturn
@@ -14,7 +15,10 @@ from typing import NamedTuple, NoReturn
 from ipywarmup.names import check_names
 from ipywarmup.nearest import NameIndex
 
-SUBCOMMANDS = ("status", "wait", "canaries", "cancel", "retry", "reset", "help")
+SUBCOMMANDS = (
+    *("status", "wait", "canaries", "cancel", "retry", "reset"),
+    *("notebook", "file", "help"),
+)
 
 
 class LineError(ValueError):
@@ -37,6 +41,8 @@ class Request(NamedTuple):
         Seconds to wait at most.
     quiet : bool
         Whether to show nothing.
+    path : str or None
+        The file to read names from.
     """
 
     command: str
@@ -44,6 +50,7 @@ class Request(NamedTuple):
     wait: bool = False
     timeout: float | None = None
     quiet: bool = False
+    path: str | None = None
 
 
 def parse(line: str) -> Request:
@@ -66,6 +73,8 @@ def parse(line: str) -> Request:
     command = tokens[0] if tokens and tokens[0] in SUBCOMMANDS else "warm"
     if command == "wait":
         return _request(command, _wait_parser(), tokens[1:], literal)
+    if command in {"notebook", "file"}:
+        return _file_request(command, line)
     if command != "warm":
         if extra := tokens[1:] + literal:
             raise LineError(
@@ -129,6 +138,32 @@ def _request(
         wait=parsed.timeout is not None or getattr(parsed, "wait", False),
         timeout=parsed.timeout,
         quiet=getattr(parsed, "quiet", False),
+    )
+
+
+def _file_request(command: str, line: str) -> Request:
+    """Parse a line that names a file, in quotes if there are blanks in it."""
+    parser = _warm_parser()
+    try:
+        _, *tokens = shlex.split(line, comments=True)
+    except ValueError as error:
+        raise LineError(f"{str(error).lower()} in {line.strip()!r}") from None
+    parsed, unknown = parser.parse_known_intermixed_args(tokens)
+    if unknown:
+        raise LineError(_unknown(unknown[0], parser))
+    if len(parsed.modules) > 1:
+        raise LineError(
+            f"{command} takes one file, but got {parsed.modules[1]!r}, too; put quotes"
+            " around a name with blanks"
+        )
+    if command == "file" and not parsed.modules:
+        raise LineError("name the script, as in %warmup file train.py")
+    return Request(
+        command,
+        wait=parsed.wait or parsed.timeout is not None,
+        timeout=parsed.timeout,
+        quiet=parsed.quiet,
+        path=parsed.modules[0] if parsed.modules else None,
     )
 
 

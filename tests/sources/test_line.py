@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipywarmup.sources.line import SUBCOMMANDS, LineError, Request, parse
+from ipywarmup.sources.line import (
+    SUBCOMMANDS,
+    LineError,
+    Request,
+    parse,
+    parse_above_cell,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +58,9 @@ def test_a_line_without_a_name_asks_for_the_status(line: str) -> None:
     assert parse(line) == Request("status")
 
 
-@pytest.mark.parametrize("command", sorted({*SUBCOMMANDS} - {"wait"}))
+@pytest.mark.parametrize(
+    "command", sorted({*SUBCOMMANDS} - {"wait", "notebook", "file"})
+)
 def test_a_subcommand_stands_alone(command: str) -> None:
     """A subcommand is understood without arguments, and refuses any."""
     assert parse(f" {command}  # please") == Request(command)
@@ -345,3 +353,37 @@ def test_an_import_statement_is_refused(line: str, word: str) -> None:
     with pytest.raises(LineError, match=f"'{word}' is a keyword of Python; name the"):
         parse(line)
     assert parse(f"-- {word}").modules == (word,)
+
+
+def test_files_are_named_in_quotes_or_without() -> None:
+    """A path may have blanks and commas; the flags are those of a warmup."""
+    assert parse("notebook") == Request("notebook")
+    assert parse("notebook 'my, work.ipynb' --wait  # now") == Request(
+        "notebook", wait=True, path="my, work.ipynb"
+    )
+    assert parse("file --timeout 2 train.py --quiet") == Request(
+        "file", wait=True, timeout=2.0, quiet=True, path="train.py"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("file", "name the script, as in %warmup file train.py"),
+        ("file a.py b.py", "file takes one file, but got 'b.py', too"),
+        ("notebook 'a b", 'no closing quotation in "notebook \'a b"'),
+        ("notebook --quite", "did you mean --quiet?"),
+    ],
+)
+def test_a_line_that_names_no_file_is_refused(line: str, words: str) -> None:
+    """One line says what is wrong with it."""
+    assert words in refusal(line)
+
+
+def test_the_line_above_a_cell_has_no_subcommands() -> None:
+    """It may be empty, has flags, and adds modules; what else it says is refused."""
+    assert parse_above_cell("") == Request("warm")
+    assert parse_above_cell("numpy --wait") == Request("warm", ("numpy",), wait=True)
+    for line in ("status", "--wiat", "no-name"):
+        with pytest.raises(LineError):
+            parse_above_cell(line)
