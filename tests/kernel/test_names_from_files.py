@@ -41,7 +41,7 @@ FORGET = """
 import sys
 for name in ("wave", "xml.dom"):
     sys.modules.pop(name, None)
-globals().pop("__vsc_ipynb_file__", None);
+_ = globals().pop("__vsc_ipynb_file__", None)
 """
 SAID = [
     "From my work.ipynb: wave, xml.dom",
