@@ -7,6 +7,7 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
+from IPython.core.error import TryNext
 from IPython.core.magic import (
     Magics,
     line_cell_magic,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from ipywarmup.panel.widget import WidgetPanel
     from ipywarmup.run import Run
 
+
+_NAMES = ("%warmup", "%%warmup")
 
 _CALLER = 2
 """How many frames above `warmup` somebody runs the magic, whose variables count."""
@@ -222,10 +225,34 @@ class WarmupMagics(Magics):
             self.manager.pool.lanes = self.lanes
             self.manager.pool.patience = self.patience
 
+    def complete(self, _shell: object, event: Any) -> list[str]:  # noqa: ANN401
+        """
+        Complete the word before the cursor, for IPython.
+
+        Raises
+        ------
+        IPython.core.error.TryNext
+            Where a file is named, which IPython completes.
+        """
+        from ipywarmup.sources.completions import completions  # noqa: PLC0415
+
+        magic, _, line = event.text_until_cursor.lstrip().partition(" ")
+        words = completions(
+            line,
+            asked_for=self.manager.run.ids,
+            above_cell=magic.startswith("%%"),
+        )
+        if words is None:
+            raise TryNext
+        return words
+
 
 def load(shell: InteractiveShell) -> None:
     """Register the magic with a shell."""
-    shell.register_magics(WarmupMagics(shell))
+    magics = WarmupMagics(shell)
+    shell.register_magics(magics)
+    for name in _NAMES:
+        shell.set_hook("complete_command", magics.complete, str_key=name)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -237,3 +264,6 @@ def unload(shell: InteractiveShell) -> None:
     shell.configurables.remove(magics)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("warmup", None)
+    for name in _NAMES:
+        # There is a call that adds a completer, and none that takes it away.
+        shell.strdispatchers["complete_command"].strs.pop(name, None)

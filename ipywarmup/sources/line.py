@@ -203,8 +203,22 @@ class _Parser(argparse.ArgumentParser):
         raise LineError(message.removeprefix("argument "))
 
 
+def flags_of(command: str) -> list[str]:
+    """Return the flags of a subcommand, or of "warm"; most have none."""
+    if command == "wait":
+        return _flags(_wait_parser())
+    if command in {"warm", "notebook", "file"}:
+        return _flags(_warm_parser())
+    return []
+
+
+def _flags(parser: _Parser) -> list[str]:
+    # argparse lists its flags nowhere else.
+    return [name for action in parser._actions for name in action.option_strings]  # noqa: SLF001
+
+
 def _unknown(flag: str, parser: _Parser) -> str:
-    flags = [name for action in parser._actions for name in action.option_strings]  # noqa: SLF001 - argparse lists its flags nowhere else
+    flags = _flags(parser)
     meant = NameIndex(flags).nearest(flag.partition("=")[0])
     return f"unknown flag {flag!r}; " + (
         f"did you mean {meant}?" if meant else f"there are {', '.join(flags)}"

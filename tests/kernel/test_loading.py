@@ -60,6 +60,8 @@ def look_around():
         ),
         "names": sorted(n for n in shell.user_ns if n[0] != "_" and "warmup" in n),
         "tabs": sorted(map(repr, shell.Completer.custom_matchers)),
+        "completers": sorted(shell.strdispatchers["complete_command"].strs),
+        "transformers": list(map(repr, shell.ast_transformers)),
     }
 """
 
@@ -152,12 +154,12 @@ def test_import_of_the_package_does_not_load_its_magic(bare_kernel: Kernel) -> N
 def test_load_gives_the_shell_one_magic(
     bare_kernel: Kernel, look_around: Callable[[], dict[str, object]]
 ) -> None:
-    """Loading adds a magic and its settings, and changes nothing else."""
+    """Loading adds a magic, its settings and its completion, and changes nothing else."""
     before = look_around()
     bare_kernel.run("%load_ext ipywarmup")
     after = look_around()
     changed = {key for key in before if before[key] != after[key]}
-    assert changed == {"magics", "registry", "configurables"}
+    assert changed == {"magics", "registry", "configurables", "completers"}
     bare_kernel.run("%unload_ext ipywarmup")
 
 
@@ -170,6 +172,7 @@ def test_unload_leaves_nothing_behind(
     names = [write_module("print('hello')"), write_module("raise OSError")]
     before = look_around()
     bare_kernel.run("%load_ext ipywarmup")
+    bare_kernel.run("%%warmup --quiet --wait\nimport wave as sound")
     for line in (
         "%config WarmupMagics.lanes = 3",
         f"%warmup {names[0]}",
