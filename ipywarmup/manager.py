@@ -469,17 +469,43 @@ class WarmupManager:
         """Enter names into the run; return what hands them to the pool."""
         with self._condition:
             run = self._run
-            if first and run.submitted:
+            known, submitted = len(self._canaries), run.submitted
+            if first and submitted:
                 raise RuntimeError(
                     "there is a warmup already; call reset() first, or extend() to"
                     " add to it"
                 )
-            ids, notice = self._enter(run, names, again=again)
-            for name in names:
-                if follow_up is not None and name in run.pending:
-                    run.follow_ups.setdefault(name, []).append(follow_up)
-        self._announce(notice)
-        return functools.partial(self._start, run, ids)
+            try:
+                ids, notice = self._enter(run, names, again=again)
+                for name in names:
+                    if follow_up is not None and name in run.pending:
+                        run.follow_ups.setdefault(name, []).append(follow_up)
+            except BaseException:  # Ctrl-C: nobody would hand them over
+                self._withdraw(run, known, submitted=submitted)
+                raise
+        try:
+            self._announce(notice)
+            return functools.partial(self._start, run, ids)
+        except BaseException:
+            self._withdraw(run, known, submitted=submitted)
+            raise
+
+    def _withdraw(self, run: Run, known: int, *, submitted: bool) -> None:
+        """Take back the records that were made after the first `known` ones."""
+        with self._condition:
+            for canary in self._canaries[known:]:
+                if not canary.queued:
+                    continue
+                if run.pending.get(canary.module) == canary.canary_id:
+                    del run.pending[canary.module]
+                run.ids.pop(canary.module, None)
+                self._canaries[canary.canary_id - 1] = canary.finished(
+                    CanaryStatus.CANCELLED, at=time.time()
+                )
+            run.submitted = submitted
+            if not run.pending:
+                settings.give_back(self)
+                hooks.give_back(self)
 
     def _enter(
         self, run: Run, names: list[str], *, again: bool = False
@@ -508,10 +534,10 @@ class WarmupManager:
                 continue
             canary = Canary(len(self._canaries) + 1, name, submitted_at)
             self._canaries.append(canary)
-            hooks.borrow(self)
             ids[name] = run.ids[name] = run.pending[name] = canary.canary_id
         if ids and len(ids) == len(run.pending):
             settings.borrow(self)
+            hooks.borrow(self)
         if starts:
             self._conclude(notice)
         return [ids[name] for name in parents_first(ids, ids)], notice
@@ -528,15 +554,15 @@ class WarmupManager:
 
     def _start(self, run: Run, ids: list[int]) -> None:
         """Hand records to the pool, which may refuse them."""
-        if unsupported() is not None:
-            # Safe rather than fast: no second thread imports.
-            for canary_id in ids:
-                self._work(run, canary_id)
-            return
-        pool = self._pool
-        own = pool.holding() if isinstance(pool, WarmupPool) else None
         accepted = 0
         try:
+            if unsupported() is not None:
+                # Safe rather than fast: no second thread imports.
+                for canary_id in ids:
+                    self._work(run, canary_id)
+                return
+            pool = self._pool
+            own = pool.holding() if isinstance(pool, WarmupPool) else None
             with own or contextlib.nullcontext():
                 for canary_id in ids:
                     future = pool.submit(self._work, run, canary_id)
@@ -665,7 +691,7 @@ class WarmupManager:
         del run.pending[canary.module]
         if not run.pending:
             settings.give_back(self)
-        hooks.give_back(self)
+            hooks.give_back(self)
         if canary.worst_stall_ms is not None:
             run.note_stall(canary.worst_stall_ms)
         run.unlogged.add(canary.module)

@@ -154,7 +154,7 @@ def test_import_of_the_package_does_not_load_its_magic(bare_kernel: Kernel) -> N
 def test_load_gives_the_shell_one_magic(
     bare_kernel: Kernel, look_around: Callable[[], dict[str, object]]
 ) -> None:
-    """Loading adds a magic, its settings and its completion, and changes nothing else."""
+    """Loading adds a magic, its settings and its completion, and nothing else."""
     before = look_around()
     bare_kernel.run("%load_ext ipywarmup")
     after = look_around()
