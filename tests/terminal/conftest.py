@@ -30,9 +30,6 @@ COMMAND = (
     "--colors=NoColor",
 )
 
-# The same for a kernel in another process. It has no colours at a plain prompt.
-CONSOLE = ("-m", "jupyter_console", "--no-confirm-exit", "--simple-prompt")
-
 # What changes the look of text, or what the keyboard sends, and where lines go not.
 # A second screen, to which curses switches in order to measure it, shows nothing.
 IGNORED = re.compile(
@@ -141,19 +138,11 @@ class Terminal:
         The width of the window.
     simple_prompt : bool
         Whether the prompt is plain `input`, as where IPython meets a dumb terminal.
-    console : bool
-        Whether it is ``jupyter console``, with a kernel of its own, at a plain prompt.
     """
 
-    def __init__(
-        self, folder: Path, columns: int, *, simple_prompt: bool, console: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, columns: int, *, simple_prompt: bool) -> None:
         environment = os.environ | {
             "IPYTHONDIR": str(folder / "ipython"),
-            "JUPYTER_CONFIG_DIR": str(folder / "config"),
-            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-            "JUPYTER_PREFER_ENV_PATH": "1",
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
             "PYTHONPATH": str(folder / "modules"),
             "TERM": "xterm",
             "PAGER": "cat",
@@ -163,10 +152,9 @@ class Terminal:
         # Of a shell that has activated another environment than that of the tests:
         # IPython would import from there.
         environment.pop("VIRTUAL_ENV", None)
-        plain = [*COMMAND, *(["--simple-prompt"] if simple_prompt else [])]
         self.process = pexpect.spawn(
             sys.executable,
-            list(CONSOLE) if console else plain,
+            [*COMMAND, *(["--simple-prompt"] if simple_prompt else [])],
             cwd=str(folder),
             env=environment,
             dimensions=(40, columns),
@@ -257,15 +245,9 @@ def open_terminal(folder: Path) -> Iterator[Callable[..., Terminal]]:
     terminals: list[Terminal] = []
 
     def start(
-        *,
-        load: bool = True,
-        columns: int = 160,
-        simple_prompt: bool = False,
-        console: bool = False,
+        *, load: bool = True, columns: int = 160, simple_prompt: bool = False
     ) -> Terminal:
-        terminal = Terminal(
-            folder, columns, simple_prompt=simple_prompt, console=console
-        )
+        terminal = Terminal(folder, columns, simple_prompt=simple_prompt)
         terminals.append(terminal)
         if load:
             assert terminal.run("%load_ext ipywarmup") == []
