@@ -194,7 +194,7 @@ class Arrivals:
         try:
             self._arrive([need.arrival for need in needs])
         except BaseException as interrupt:  # Ctrl-C, as a rule
-            return _raise_at(tree, needs[0].name, interrupt)
+            return _raise_at(tree, needs[0].name, interrupt.with_traceback(None))
         for name, arrival in needs:
             if arrival.failure is not None:
                 error = _error_of(arrival.failure)

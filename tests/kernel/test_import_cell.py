@@ -1,0 +1,196 @@
+"""%%warmup above import statements, in a real kernel."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Gate
+    from tests.kernel.conftest import Cell, Kernel
+
+    WriteGated = Callable[..., tuple[str, Gate]]
+
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+
+
+def traceback_of(cell: Cell) -> str:
+    """Return the traceback that a cell shows, without colours."""
+    (error,) = cell.of_type("error")
+    return COLOUR.sub("", "\n".join(error["traceback"]))
+
+
+def test_names_appear_as_if_the_cell_had_run(kernel: Kernel) -> None:
+    """Modules and objects themselves, under the names that the statements give them."""
+    kernel.run("""
+        %%warmup --quiet --wait
+        import wave, xml.dom.minidom as dom  # two at once
+        import xml.etree.ElementTree
+        from colorsys import (
+            rgb_to_hsv as convert,
+            hsv_to_rgb,
+        )
+        from xml import sax
+        try:
+            import nosuch_module as fast
+        except ImportError:
+            fast = None
+        from __future__ import annotations
+    """)
+    kernel.run("""
+        import sys
+        for name in ("xml.dom.minidom", "xml.etree.ElementTree", "xml.sax"):
+            assert name in sys.modules
+        assert wave is sys.modules["wave"] and dom is sys.modules["xml.dom.minidom"]
+        assert xml is sys.modules["xml"] and sax is sys.modules["xml.sax"]
+        assert convert is sys.modules["colorsys"].rgb_to_hsv
+        assert hsv_to_rgb is sys.modules["colorsys"].hsv_to_rgb
+        assert fast is None
+        def later(x: not_a_name): pass
+        assert later.__annotations__ == {"x": "not_a_name"}
+    """)
+    assert kernel.value("'_ipywarmup' in get_ipython().user_ns_hidden") is True
+
+
+def test_cell_waits_for_just_what_it_needs(
+    kernel: Kernel, write_gated: WriteGated
+) -> None:
+    """One that needs nothing runs at once; one that needs the first, after that."""
+    (one, first), (two, second) = write_gated("A = 1"), write_gated("A = 2")
+    kernel.run(f"""
+        %%warmup --quiet
+        import {one} as one
+        from {two} import A
+    """)
+    first.wait_until_reached()
+    assert kernel.execute("print(3)").stdout == "3\n"
+    cell = kernel.start("def f():\n    return [one.A for _ in 'x']\nprint(f())")
+    kernel.read_until(lambda: "Waiting for" in cell.stdout)
+    assert cell.stdout == f"Waiting for {one}\n"
+    first.open()
+    kernel.finish(cell)
+    assert cell.stdout.endswith("\n[1]\n")
+    assert cell.of_type("clear_output")
+    second.wait_until_reached()
+    second.open()
+    assert kernel.execute("print(A)").stdout.endswith("2\n")
+
+
+def test_attributes_tell_which_import_is_needed(
+    kernel: Kernel, write_module: Callable[..., str], write_gated: WriteGated
+) -> None:
+    """Of two modules of a package, the one that a chain of attributes goes through."""
+    package = write_module(name="packed")
+    folder = kernel.modules / package
+    folder.mkdir()
+    (kernel.modules / f"{package}.py").rename(folder / "__init__.py")
+    (folder / "quick.py").write_text("A = 1")
+    slow, gate = write_gated()
+    (kernel.modules / f"{slow}.py").rename(folder / "slow.py")
+    kernel.run("__import__('importlib').invalidate_caches()")
+    kernel.run("%%warmup --quiet\nimport packed.quick\nimport packed.slow")
+    gate.wait_until_reached()
+    assert kernel.execute("print(packed.quick.A)").stdout == "1\n"
+    cell = kernel.start("print(packed.slow.__name__)")
+    kernel.read_until(lambda: "Waiting for packed.slow" in cell.stdout)
+    gate.open()
+    assert kernel.finish(cell).stdout.endswith("packed.slow\n")
+
+
+def test_wait_can_be_interrupted(kernel: Kernel, write_gated: WriteGated) -> None:
+    """Ctrl-C ends the cell, on the line that waits; the import goes on."""
+    name, gate = write_gated("A = 1")
+    kernel.run(f"%%warmup --quiet\nimport {name} as module")
+    gate.wait_until_reached()
+    cell = kernel.start("x = 1\nx = module.A")
+    kernel.read_until(lambda: "Waiting for" in cell.stdout)
+    kernel.manager.interrupt_kernel()
+    kernel.finish(cell)
+    assert cell.error == "KeyboardInterrupt"
+    assert "----> 2 x = module.A" in traceback_of(cell)
+    assert "ipywarmup" not in traceback_of(cell)
+    assert kernel.value("'x' in globals()") is False
+    gate.open()
+    assert kernel.execute("print(module.A)").stdout.endswith("1\n")
+
+
+def test_failed_import_raises_where_its_name_is_used(
+    kernel: Kernel, write_module: Callable[..., str]
+) -> None:
+    """Its own error, with the statement and the module's lines, and none of ours."""
+    name = write_module("def f():\n    raise OSError('no disk')\nf()")
+    kernel.run(f"""
+        %%warmup --quiet --wait
+        import wave
+        import {name} as failing
+        from colorsys import nosuch
+    """)
+    assert kernel.execute("wave.open;").error == ""
+    for _ in range(2):
+        cell = kernel.execute("x = 1\nfailing.value")
+        assert cell.error == "OSError"
+        shown = traceback_of(cell)
+        assert "----> 2 failing.value" in shown
+        assert f"----> 3 import {name} as failing" in shown
+        assert f"{name}.py" in shown
+        assert "ipywarmup" not in shown
+    cell = kernel.execute("nosuch()")
+    assert cell.error == "ImportError"
+    assert "----> 4 from colorsys import nosuch" in traceback_of(cell)
+    kernel.run("failing = 3\nassert failing == 3")
+
+
+def test_what_the_user_binds_meanwhile_stays(
+    kernel: Kernel, write_gated: WriteGated
+) -> None:
+    """And the cell that binds it does not wait."""
+    name, gate = write_gated()
+    kernel.run("module = 'before'")
+    kernel.run(f"%%warmup --quiet\nimport {name} as module, wave as sound")
+    gate.wait_until_reached()
+    assert kernel.value("'module' in globals()") is False
+    kernel.run("module = 'mine'\nassert module == 'mine'")
+    gate.open()
+    assert kernel.value("ipywarmup.get_manager().wait(30)")
+    kernel.run("assert module == 'mine'\nassert sound.__name__ == 'wave'")
+
+
+def test_what_was_cancelled_is_imported_when_it_is_used(
+    kernel: Kernel, write_module: Callable[..., str], write_gated: WriteGated
+) -> None:
+    """A name of a statement that never ran in the background comes all the same."""
+    (name, gate), other = write_gated(), write_module("A = 1")
+    kernel.run(f"%%warmup --quiet\nimport {name}\nfrom {other} import A")
+    gate.wait_until_reached()
+    assert kernel.execute("%warmup cancel").stdout == f"Cancelled: {other}\n"
+    assert kernel.execute("print(A)").stdout == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("import wave as unrun\nx = 1", "line 3, 'x = 1', is no import"),
+        (
+            "%matplotlib inline\nimport wave as unrun",
+            "line 2, '%matplotlib inline', is no",
+        ),
+        (
+            "import wave as unrun\nfrom . import y",
+            "line 3, 'from . import y', is relative",
+        ),
+        ("import (", "line 2, 'import (', is not Python"),
+        ("# nothing", "the cell has no import statements"),
+        ("def f():\n    pass", "line 2, 'def f(): …', is no import"),
+    ],
+)
+def test_anything_else_is_refused(kernel: Kernel, cell: str, words: str) -> None:
+    """One line names the statement, and nothing runs."""
+    done = kernel.execute(f"%%warmup\n{cell}")
+    (said,) = (done.stdout + done.stderr).splitlines()
+    assert said.startswith(f"UsageError: %%warmup: {words}")
+    assert not kernel.value("ipywarmup.get_manager().run.submitted")
+    assert kernel.value("'unrun' in globals()") is False
