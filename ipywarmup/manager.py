@@ -170,10 +170,8 @@ class WarmupManager:
         with self._condition:
             run = self._run
             names = list(run.failed)
-            if not names:
-                return names
-            ids, _ = self._enter(run, names, again=True)
-        self._start(run, ids)
+        if names:
+            self._enlist(names, first=False, again=True)()
         return names
 
     def status(self) -> Status:
@@ -467,25 +465,39 @@ class WarmupManager:
         follow_up: FollowUp | None = None,
     ) -> Callable[[], None]:
         """Enter names into the run; return what hands them to the pool."""
-        with self._condition:
-            run = self._run
-            if first and run.submitted:
-                raise RuntimeError(
-                    "there is a warmup already; call reset() first, or extend() to"
-                    " add to it"
-                )
-            ids, notice = self._enter(run, names, again=again)
-            for name in names:
-                if follow_up is not None and name in run.pending:
-                    run.follow_ups.setdefault(name, []).append(follow_up)
-        self._announce(notice)
-        return functools.partial(self._start, run, ids)
+        run = self._run
+        entered: dict[str, int] = {}
+        try:
+            with self._condition:
+                run = self._run
+                if first and run.submitted:
+                    raise RuntimeError(  # noqa: TRY301 - under this lock
+                        "there is a warmup already; call reset() first, or extend() to"
+                        " add to it"
+                    )
+                ids, notice = self._enter(run, names, entered, again=again)
+                for name in names:
+                    if follow_up is not None and name in run.pending:
+                        run.follow_ups.setdefault(name, []).append(follow_up)
+            self._announce(notice)
+            return functools.partial(self._start, run, ids)
+        except BaseException as interrupt:  # Ctrl-C: nobody will start these
+            if entered:
+                self._refuse(run, list(entered.values()), interrupt)
+            raise
 
     def _enter(
-        self, run: Run, names: list[str], *, again: bool = False
+        self,
+        run: Run,
+        names: list[str],
+        ids: dict[str, int],
+        *,
+        again: bool = False,
     ) -> tuple[list[int], Notice]:
         """
         Make a record for each name not asked for yet; call under the lock.
+
+        Each is noted down in `ids` at once, for who is interrupted in the middle.
 
         Returns
         -------
@@ -502,7 +514,6 @@ class WarmupManager:
         starts = not run.submitted
         run.submitted = True
         submitted_at = time.time()
-        ids: dict[str, int] = {}
         for name in dict.fromkeys(names):
             if name in run.pending or name in run.completed or name in run.failed:
                 continue
@@ -528,15 +539,16 @@ class WarmupManager:
 
     def _start(self, run: Run, ids: list[int]) -> None:
         """Hand records to the pool, which may refuse them."""
-        if unsupported() is not None:
-            # Safe rather than fast: no second thread imports.
-            for canary_id in ids:
-                self._work(run, canary_id)
-            return
-        pool = self._pool
-        own = pool.holding() if isinstance(pool, WarmupPool) else None
         accepted = 0
         try:
+            if unsupported() is not None:
+                # Safe rather than fast: no second thread imports.
+                for canary_id in ids:
+                    self._work(run, canary_id)
+                    accepted += 1
+                return
+            pool = self._pool
+            own = pool.holding() if isinstance(pool, WarmupPool) else None
             with own or contextlib.nullcontext():
                 for canary_id in ids:
                     future = pool.submit(self._work, run, canary_id)
