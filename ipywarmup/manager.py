@@ -170,10 +170,8 @@ class WarmupManager:
         with self._condition:
             run = self._run
             names = list(run.failed)
-            if not names:
-                return names
-            ids, _ = self._enter(run, names, again=True)
-        self._start(run, ids)
+        if names:
+            self._enlist(names, first=False, again=True)()
         return names
 
     def status(self) -> Status:
@@ -467,51 +465,39 @@ class WarmupManager:
         follow_up: FollowUp | None = None,
     ) -> Callable[[], None]:
         """Enter names into the run; return what hands them to the pool."""
-        with self._condition:
-            run = self._run
-            known, submitted = len(self._canaries), run.submitted
-            if first and submitted:
-                raise RuntimeError(
-                    "there is a warmup already; call reset() first, or extend() to"
-                    " add to it"
-                )
-            try:
-                ids, notice = self._enter(run, names, again=again)
+        run = self._run
+        entered: dict[str, int] = {}
+        try:
+            with self._condition:
+                run = self._run
+                if first and run.submitted:
+                    raise RuntimeError(  # noqa: TRY301 - under this lock
+                        "there is a warmup already; call reset() first, or extend() to"
+                        " add to it"
+                    )
+                ids, notice = self._enter(run, names, entered, again=again)
                 for name in names:
                     if follow_up is not None and name in run.pending:
                         run.follow_ups.setdefault(name, []).append(follow_up)
-            except BaseException:  # Ctrl-C: nobody would hand them over
-                self._withdraw(run, known, submitted=submitted)
-                raise
-        try:
             self._announce(notice)
             return functools.partial(self._start, run, ids)
-        except BaseException:
-            self._withdraw(run, known, submitted=submitted)
+        except BaseException as interrupt:  # Ctrl-C: nobody will start these
+            if entered:
+                self._refuse(run, list(entered.values()), interrupt)
             raise
 
-    def _withdraw(self, run: Run, known: int, *, submitted: bool) -> None:
-        """Take back the records that were made after the first `known` ones."""
-        with self._condition:
-            for canary in self._canaries[known:]:
-                if not canary.queued:
-                    continue
-                if run.pending.get(canary.module) == canary.canary_id:
-                    del run.pending[canary.module]
-                run.ids.pop(canary.module, None)
-                self._canaries[canary.canary_id - 1] = canary.finished(
-                    CanaryStatus.CANCELLED, at=time.time()
-                )
-            run.submitted = submitted
-            if not run.pending:
-                settings.give_back(self)
-                hooks.give_back(self)
-
     def _enter(
-        self, run: Run, names: list[str], *, again: bool = False
+        self,
+        run: Run,
+        names: list[str],
+        ids: dict[str, int],
+        *,
+        again: bool = False,
     ) -> tuple[list[int], Notice]:
         """
         Make a record for each name not asked for yet; call under the lock.
+
+        Each is noted down in `ids` at once, for who is interrupted in the middle.
 
         Returns
         -------
@@ -528,16 +514,15 @@ class WarmupManager:
         starts = not run.submitted
         run.submitted = True
         submitted_at = time.time()
-        ids: dict[str, int] = {}
         for name in dict.fromkeys(names):
             if name in run.pending or name in run.completed or name in run.failed:
                 continue
             canary = Canary(len(self._canaries) + 1, name, submitted_at)
             self._canaries.append(canary)
+            hooks.borrow(self)
             ids[name] = run.ids[name] = run.pending[name] = canary.canary_id
         if ids and len(ids) == len(run.pending):
             settings.borrow(self)
-            hooks.borrow(self)
         if starts:
             self._conclude(notice)
         return [ids[name] for name in parents_first(ids, ids)], notice
@@ -560,6 +545,7 @@ class WarmupManager:
                 # Safe rather than fast: no second thread imports.
                 for canary_id in ids:
                     self._work(run, canary_id)
+                    accepted += 1
                 return
             pool = self._pool
             own = pool.holding() if isinstance(pool, WarmupPool) else None
@@ -691,7 +677,7 @@ class WarmupManager:
         del run.pending[canary.module]
         if not run.pending:
             settings.give_back(self)
-            hooks.give_back(self)
+        hooks.give_back(self)
         if canary.worst_stall_ms is not None:
             run.note_stall(canary.worst_stall_ms)
         run.unlogged.add(canary.module)

@@ -139,15 +139,19 @@ class WarmupPool(Executor):
         A thread that submits many jobs is done sooner if none of them competes
         with it for the interpreter meanwhile.
         """
-        with self._condition:
-            self._holds += 1
+        held = False
         try:
+            with self._condition:
+                self._holds += 1
+                held = True
             yield
         finally:
             with self._condition:
-                self._holds -= 1
-                self._staff()
-                self._condition.notify_all()
+                self._holds -= held
+                try:
+                    self._staff()
+                finally:  # Ctrl-C
+                    self._condition.notify_all()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - the signature of Executor
         """
@@ -258,6 +262,11 @@ class WarmupPool(Executor):
                 self._condition.wait(min(until_overdue) if waits_for_lane else None)
 
     def _work(self, index: int) -> None:
+        with self._condition:
+            # Who started this thread may have been interrupted before noting it down;
+            # then another one gets its place.
+            if threading.current_thread() not in self._threads[index : index + 1]:
+                return
         while True:
             future, fn, args, kwargs = self._take(index)
             if future.set_running_or_notify_cancel():

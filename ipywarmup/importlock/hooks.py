@@ -123,10 +123,17 @@ class ImportHooks:
         """Put the hooks in, unless they are in, for the calling thread or an object."""
         if owner is None:
             owner = threading.current_thread()
-        with self.locks.frozen:
-            self._borrowers[owner] = self._borrowers.get(owner, 0) + 1
-            if not self.installed and bootstrap.unsupported() is None:
-                self._install()
+        counted = False
+        try:
+            with self.locks.frozen:
+                self._borrowers[owner] = self._borrowers.get(owner, 0) + 1
+                counted = True
+                if not self.installed and bootstrap.unsupported() is None:
+                    self._install()
+        except BaseException:  # Ctrl-C
+            if counted:
+                self.give_back(owner)
+            raise
 
     def give_back(self, owner: object | None = None) -> None:
         """Take the hooks out if nobody else has borrowed them or imports."""
@@ -283,7 +290,8 @@ class ImportHooks:
         )
 
     def _install(self) -> None:
-        originals = bootstrap.Functions.now()
+        # From here on `remove` takes out what is in, should this be interrupted.
+        self._originals = originals = bootstrap.Functions.now()
         get_module_lock, init_module_attrs, create_module = originals
 
         def get_guarded_lock(name: str) -> Any:  # noqa: ANN401
@@ -321,7 +329,6 @@ class ImportHooks:
         filters.install()
         bootstrap.Functions(get_guarded_lock, init_and_mark, module_from_spec).put()
         self._births.install()
-        self._originals = originals
         self._note_imports_under_way()
 
     def _note_imports_under_way(self) -> None:

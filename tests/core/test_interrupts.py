@@ -1,15 +1,18 @@
-"""Ctrl-C before and after whatever a submission calls."""
+"""Ctrl-C in the middle of what starts a warmup."""
 
 from __future__ import annotations
 
-import gc
-import itertools
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipywarmup import manager as manager_module
+import pytest
+
+import ipywarmup
 from ipywarmup.importlock.hooks import hooks
+from ipywarmup.pool import WarmupPool
+from ipywarmup.responsiveness.settings import settings
 from tests.core.conftest import TIMEOUT
 
 if TYPE_CHECKING:
@@ -18,53 +21,81 @@ if TYPE_CHECKING:
 
     from ipywarmup.manager import WarmupManager
 
+PACKAGE = str(Path(ipywarmup.__file__).parent)
 
-def interrupt_at(count: int) -> Callable[..., Any]:
-    """Return a trace function that interrupts as the manager calls something."""
-    left = itertools.count(count, -1)
 
-    def trace(frame: FrameType, event: str, _argument: object) -> Any:  # noqa: ANN401
-        caller = frame.f_back and frame.f_back.f_code.co_filename
-        home = manager_module.__file__
-        if caller != home or frame.f_code.co_filename == home:
-            return trace if frame.f_code.co_filename == home else None
-        if event in {"call", "return"} and next(left) == 0:
+class Interrupter:
+    """Raise KeyboardInterrupt at one of the moments when Python looks for signals."""
+
+    def __init__(self, moment: int, inside: str) -> None:
+        self.left = moment
+        self.inside = inside
+        self.interrupted = False
+
+    def __call__(self, frame: FrameType, event: str, _: Any) -> None:  # noqa: ANN401
+        """Count functions of ours that begin, and calls of C functions that end."""
+        ours = frame.f_code.co_filename.startswith(PACKAGE)
+        if not ours or event not in {"call", "c_return"} or not self._is_inside(frame):
+            return
+        self.left -= 1
+        if self.left < 0:
+            sys.setprofile(None)
+            self.interrupted = True
             raise KeyboardInterrupt
-        return trace
 
-    return trace
+    def _is_inside(self, frame: FrameType | None) -> bool:
+        while frame is not None and frame.f_code.co_name != self.inside:
+            frame = frame.f_back
+        return frame is not None
 
 
-def test_nothing_stays_borrowed_and_nothing_pending(
-    new_manager: Callable[..., WarmupManager], write_module: Callable[..., str]
+@pytest.mark.parametrize("inside", ["_enlist", "holding"])
+def test_nothing_stays_borrowed_whenever_submit_is_interrupted(
+    new_manager: Callable[..., WarmupManager],
+    write_module: Callable[..., str],
+    inside: str,
 ) -> None:
-    """What was interrupted is withdrawn or goes on; either way all is given back."""
+    """What was entered ends; the hooks and the settings are given back."""
     names = [write_module(), write_module()]
-    settings = (gc.get_threshold(), sys.getswitchinterval())
-    interrupted = 0
-    for count in itertools.count():
+    for moment in range(1000):
         manager = new_manager()
-        trace = sys.gettrace()
-        sys.settrace(interrupt_at(count))
+        interrupter = Interrupter(moment, inside)
         try:
+            sys.setprofile(interrupter)
             manager.submit(names)
         except KeyboardInterrupt:
-            interrupted += 1
-            through = False
-        else:
-            through = True
+            pass
         finally:
-            sys.settrace(trace)
-        # It is as if it had never been, or the same as without the interrupt.
-        if not manager.run.submitted:
-            manager.submit(names)
-        assert manager.wait(TIMEOUT), count
-        assert manager.status()["pending"] == []
-        assert all(canary.ended for canary in manager.snapshot()), count
-        assert manager not in hooks._borrowers, count
-        if through:
+            sys.setprofile(None)
+        manager.extend(names)
+        assert manager.wait(TIMEOUT), moment
+        assert not settings.taken, moment
+        assert not hooks.installed, moment
+        if not interrupter.interrupted:
             break
-    assert interrupted > 20
-    for thread in threading.enumerate():
-        assert thread not in hooks._borrowers
-    assert (gc.get_threshold(), sys.getswitchinterval()) == settings
+    assert 5 < moment < 999
+
+
+def test_a_worker_whose_start_was_interrupted_makes_room_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It ends without a word, and the pool goes on to work."""
+    errors: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", errors.append)
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+
+    def start_and_raise(thread: threading.Thread) -> None:
+        start(thread)
+        started.append(thread)
+        raise KeyboardInterrupt
+
+    pool = WarmupPool()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start_and_raise)
+        with pytest.raises(KeyboardInterrupt):
+            pool.submit(int)
+    started[0].join(TIMEOUT)
+    assert not started[0].is_alive()
+    assert not errors
+    assert pool.submit(int, "3").result(TIMEOUT) == 3
