@@ -97,7 +97,7 @@ class _Arrival:
 # - A cell runs unchanged. Only where something it needs has failed, or the wait for it
 #   was interrupted, that is raised in its place, on the line that needs it.
 # This code assumes
-# - that `add`, `visit` and `close` are called on one thread; `_ended` may be on any.
+# - that `add`, `visit` and `close` are called on one thread; `_end` may be on any.
 
 
 class Arrivals:

@@ -140,8 +140,8 @@ class WarmupManager:
             Whether those that have failed are tried again.
         follow_up : callable, optional
             `follow_up(module, outcome)` is called for each of them that has not ended
-            yet, once its import has, on the thread that imports it, and before its
-            record ends. What is cancelled before it starts is never imported.
+            yet, once its import has, on the thread that imports it, and before a `wait`
+            for it returns. What is cancelled before it starts is never imported.
 
         Returns
         -------
@@ -608,7 +608,7 @@ class WarmupManager:
         self._import(run, canary_id, importer)
 
     def _follow_up(self, run: Run, name: str, outcome: Outcome) -> None:
-        """Call who goes on with a module, those of the last moment, too."""
+        """Call who goes on with a module, each once."""
         with self._condition:
             follow_ups = run.follow_ups.pop(name, ())
         for follow_up in follow_ups:
@@ -642,10 +642,8 @@ class WarmupManager:
         if outermost:
             self._importers.discard(thread_id)
         hint = outcome.hint(canary.module)
-        self._follow_up(run, canary.module, outcome)
         with self._condition:
             notice = Notice(run)
-            late = run.follow_ups.pop(canary.module, ())
             if self._canaries[canary_id - 1].ended:
                 return outcome
             if outcome.exception is None:
@@ -665,8 +663,7 @@ class WarmupManager:
             )
             self._finish(notice, ended)
             self._conclude(notice)
-        for follow_up in late:
-            call(follow_up, canary.module, outcome)
+        self._follow_up(run, canary.module, outcome)
         self._announce(notice)
         return outcome
 

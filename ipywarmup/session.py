@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import gc
 import os
@@ -20,12 +21,12 @@ from ipywarmup.kernel import is_kernel
 from ipywarmup.panel.rows import enumerate_names
 from ipywarmup.panel.text import printable
 from ipywarmup.panel.views import CANARY_ROWS, TableView
-from ipywarmup.sources.installed import find
+from ipywarmup.sources.files import SourceError
 from ipywarmup.sources.line import LineError, Request, parse, parse_above_cell
 from ipywarmup.sources.statements import parse_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ipywarmup.magics import WarmupMagics
     from ipywarmup.panel.widget import WidgetPanel
@@ -51,10 +52,8 @@ def run_line(magics: WarmupMagics, line: str) -> TableView | None:
     IPython.core.error.UsageError
         One line, for a line that cannot be carried out; nothing has happened.
     """
-    try:
+    with _refused_as("%warmup"):
         request = parse(line)
-    except LineError as error:
-        raise UsageError(f"%warmup: {printable(str(error))}") from None
     manager = magics.manager
     if request.command == "warm":
         _warm(magics, request)
@@ -88,11 +87,9 @@ def run_cell(magics: WarmupMagics, line: str, cell: str) -> None:
     IPython.core.error.UsageError
         One line, for a cell that cannot be carried out; nothing has happened.
     """
-    try:
+    with _refused_as("%%warmup"):
         request = parse_above_cell(line)
-        statements = parse_cell(cell, _is_installed)
-    except LineError as error:
-        raise UsageError(f"%%warmup: {printable(str(error))}") from None
+        statements = parse_cell(cell)
     arrivals = _arrivals(magics)
     shell: Any = magics.shell
     compiler = shell.compile
@@ -124,6 +121,15 @@ def run_cell(magics: WarmupMagics, line: str, cell: str) -> None:
     )
 
 
+@contextlib.contextmanager
+def _refused_as(magic: str) -> Iterator[None]:
+    """Make what is wrong with a line, a cell or a file one line of a magic."""
+    try:
+        yield
+    except (LineError, SourceError) as error:
+        raise UsageError(f"{magic}: {printable(str(error))}") from None
+
+
 def _arrivals(magics: WarmupMagics) -> Arrivals:
     """Return what binds names in the user's namespace; IPython shows it each cell."""
     if magics.arrivals is None:
@@ -138,10 +144,6 @@ def _arrivals(magics: WarmupMagics) -> Arrivals:
 
 def _is_loaded(module: str) -> bool:
     return module in sys.modules and not is_initializing(sys.modules[module])
-
-
-def _is_installed(module: str) -> bool:
-    return find(module) is not None
 
 
 def _wait_shown(magics: WarmupMagics, modules: Sequence[str]) -> None:
@@ -167,19 +169,15 @@ def _warm(magics: WarmupMagics, request: Request) -> None:
 
 def _warm_file(magics: WarmupMagics, request: Request) -> None:
     """Warm what a notebook or a script imports, and say what was left out."""
-    from ipywarmup.sources import collection, files  # noqa: PLC0415
+    from ipywarmup.sources import collection  # noqa: PLC0415
 
     path = None if request.path is None else Path(request.path)
-    try:
-        if request.command == "notebook":
+    with _refused_as(f"%warmup {request.command}"):
+        if request.command == "file" and path is not None:
+            found = collection.of_script(path)
+        else:
             shell: Any = magics.shell
             found = collection.of_notebook(path, shell.user_ns, os.environ)
-        else:
-            found = collection.of_script(Path(request.path or ""))
-    except files.SourceError as error:
-        raise UsageError(
-            f"%warmup {request.command}: {printable(str(error))}"
-        ) from None
     if not request.quiet:
         for line in collection.describe(found, enumerate_names):
             print(printable(line))
@@ -191,15 +189,10 @@ def _begin(
     magics: WarmupMagics, request: Request, prepare: Callable[[], Callable[[], None]]
 ) -> None:
     """Make the records, show them, then start the imports."""
-    known = magics.manager.status()
     start = prepare()
-    pending = set(magics.manager.status()["pending"])
+    known = magics.manager.status()
     warm, failed = (
-        [
-            name
-            for name in dict.fromkeys(request.modules)
-            if name in known[state] and name not in pending
-        ]
+        [name for name in dict.fromkeys(request.modules) if name in known[state]]
         for state in ("completed", "failed")
     )
     begun = [name for name in request.modules if name not in {*warm, *failed}]

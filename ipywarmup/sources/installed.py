@@ -46,11 +46,6 @@ def find(name: str) -> ModuleSpec | None:
     return spec
 
 
-def is_submodule(package: str, name: str) -> bool:
-    """Whether `name` is a module of `package`, and not some other attribute."""
-    return name.isidentifier() and find(f"{package}.{name}") is not None
-
-
 def submodules(package: str) -> list[str]:
     """Return the names of a package's modules, less the package's own, sorted."""
     spec = find(package)

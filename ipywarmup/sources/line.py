@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import importlib.util
 import keyword
 import math
 import shlex
@@ -14,6 +13,7 @@ from typing import NamedTuple, NoReturn
 
 from ipywarmup.names import check_names
 from ipywarmup.nearest import NameIndex
+from ipywarmup.sources.installed import find
 
 SUBCOMMANDS = (
     *("status", "wait", "canaries", "cancel", "retry", "reset"),
@@ -99,10 +99,7 @@ def parse_above_cell(line: str) -> Request:
     LineError
         As `parse` does; the line has no subcommands.
     """
-    tokens, literal = _split(line)
-    if tokens or literal:
-        return _request("warm", _warm_parser(), tokens, literal, alone=False)
-    return Request("warm")
+    return _request("warm", _warm_parser(), *_split(line), alone=False)
 
 
 def _split(line: str) -> tuple[list[str], list[str]]:
@@ -120,21 +117,26 @@ def _request(
     *,
     alone: bool = True,
 ) -> Request:
-    parsed, unknown = parser.parse_known_intermixed_args(tokens)
-    if unknown:
-        raise LineError(_unknown(unknown[0], parser))
-    for name in parsed.modules:
-        _check_meaning(name, first=name is parsed.modules[0] and command == "warm")
-    names = parsed.modules + literal
+    named, flags = _understood(parser, tokens)
+    for name in named:
+        _check_meaning(name, first=name is named[0] and command == "warm")
+    names = named + literal
     if command == "warm" and alone and not names:
         raise LineError("name a module to import, as in %warmup numpy")
     try:
         check_names(names)
     except ValueError as error:
         raise LineError(str(error)) from None
-    return Request(
-        command,
-        tuple(dict.fromkeys(names)),
+    return flags._replace(command=command, modules=tuple(dict.fromkeys(names)))
+
+
+def _understood(parser: _Parser, tokens: list[str]) -> tuple[list[str], Request]:
+    """Return the names on a line, and a request that has its flags alone."""
+    parsed, unknown = parser.parse_known_intermixed_args(tokens)
+    if unknown:
+        raise LineError(_unknown(unknown[0], parser))
+    return parsed.modules, Request(
+        "warm",
         wait=parsed.timeout is not None or getattr(parsed, "wait", False),
         timeout=parsed.timeout,
         quiet=getattr(parsed, "quiet", False),
@@ -143,28 +145,19 @@ def _request(
 
 def _file_request(command: str, line: str) -> Request:
     """Parse a line that names a file, in quotes if there are blanks in it."""
-    parser = _warm_parser()
     try:
         _, *tokens = shlex.split(line, comments=True)
     except ValueError as error:
         raise LineError(f"{str(error).lower()} in {line.strip()!r}") from None
-    parsed, unknown = parser.parse_known_intermixed_args(tokens)
-    if unknown:
-        raise LineError(_unknown(unknown[0], parser))
-    if len(parsed.modules) > 1:
+    paths, flags = _understood(_warm_parser(), tokens)
+    if len(paths) > 1:
         raise LineError(
-            f"{command} takes one file, but got {parsed.modules[1]!r}, too; put quotes"
+            f"{command} takes one file, but got {paths[1]!r}, too; put quotes"
             " around a name with blanks"
         )
-    if command == "file" and not parsed.modules:
+    if command == "file" and not paths:
         raise LineError("name the script, as in %warmup file train.py")
-    return Request(
-        command,
-        wait=parsed.wait or parsed.timeout is not None,
-        timeout=parsed.timeout,
-        quiet=parsed.quiet,
-        path=parsed.modules[0] if parsed.modules else None,
-    )
+    return flags._replace(command=command, path=paths[0] if paths else None)
 
 
 def _check_meaning(name: str, *, first: bool) -> None:
@@ -190,10 +183,7 @@ def _check_meaning(name: str, *, first: bool) -> None:
 def _findable(name: str) -> bool:
     """Whether the top-level module exists; looks for it without importing it."""
     top = name.partition(".")[0]
-    try:
-        return top in sys.modules or importlib.util.find_spec(top) is not None
-    except (ImportError, ValueError):
-        return False
+    return top in sys.modules or find(top) is not None
 
 
 class _Parser(argparse.ArgumentParser):

@@ -6,6 +6,7 @@ import ast
 import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
+from ipywarmup.sources.installed import find as find_installed
 from ipywarmup.sources.line import LineError
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class Statement(NamedTuple):
     binds: dict[str, frozenset[str]]
 
 
-def parse_cell(cell: str, is_installed: Callable[[str], bool]) -> list[Statement]:
+def parse_cell(
+    cell: str, find: Callable[[str], object | None] = find_installed
+) -> list[Statement]:
     """
     Parse a cell that holds import statements, and nothing else.
 
@@ -49,9 +52,10 @@ def parse_cell(cell: str, is_installed: Callable[[str], bool]) -> list[Statement
     ----------
     cell : str
         Python code.
-    is_installed : callable
-        Tells of a module, without importing it, whether there is one. Where a ``try``
-        names one that is not there, what its handlers import is wanted.
+    find : callable
+        Tells of a dotted name, without importing it, whether there is such a module, by
+        returning None if there is not. Where a ``try`` names one that is not there,
+        what its handlers import is wanted.
 
     Returns
     -------
@@ -72,9 +76,7 @@ def parse_cell(cell: str, is_installed: Callable[[str], bool]) -> list[Statement
     if not tree.body:
         raise LineError("the cell has no import statements; write them below the line")
     return [
-        Statement(
-            node, tuple(dict.fromkeys(_modules(node, is_installed))), _binds(node)
-        )
+        Statement(node, tuple(dict.fromkeys(_modules(node, find))), _binds(node))
         for node in tree.body
     ]
 
@@ -129,34 +131,34 @@ def _within(node: ast.Try) -> Iterator[ast.stmt]:
     return itertools.chain(node.body, *handlers, node.orelse)
 
 
-def _modules(node: ast.stmt, is_installed: Callable[[str], bool]) -> Iterator[str]:
+def _modules(node: ast.stmt, find: Callable[[str], object | None]) -> Iterator[str]:
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module and not _is_future(node):
         yield node.module
         for alias in node.names:
             submodule = f"{node.module}.{alias.name}"
-            if alias.name != "*" and is_installed(submodule):
+            if alias.name != "*" and find(submodule) is not None:
                 yield submodule
     elif isinstance(node, ast.Try):
-        wanted = list(_of_all(node.body, is_installed))
+        wanted = list(_of_all(node.body, find))
         there = list(
             itertools.takewhile(
-                lambda name: is_installed(name.partition(".")[0]), wanted
+                lambda name: find(name.partition(".")[0]) is not None, wanted
             )
         )
         # The first that is missing ends the body.
         yield from there
         handlers = [handler.body for handler in node.handlers]
         for nodes in [node.orelse] if there == wanted else handlers:
-            yield from _of_all(nodes, is_installed)
+            yield from _of_all(nodes, find)
 
 
 def _of_all(
-    nodes: Iterable[ast.stmt], is_installed: Callable[[str], bool]
+    nodes: Iterable[ast.stmt], find: Callable[[str], object | None]
 ) -> Iterator[str]:
     for node in nodes:
-        yield from _modules(node, is_installed)
+        yield from _modules(node, find)
 
 
 def _is_future(node: ast.stmt) -> bool:

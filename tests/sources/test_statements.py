@@ -7,14 +7,16 @@ import pytest
 from ipywarmup.sources.line import LineError
 from ipywarmup.sources.statements import parse_cell
 
-INSTALLED = {"numpy", "sklearn", "sklearn.ensemble", "os", "os.path", "torch"}
+INSTALLED = dict.fromkeys(
+    ["numpy", "sklearn", "sklearn.ensemble", "os", "os.path", "torch"], "there"
+)
 
 
 def parsed(cell: str) -> list[tuple[tuple[str, ...], dict[str, set[str]]]]:
     """Return what each statement imports and binds."""
     return [
         (each.modules, {name: set(uses) for name, uses in each.binds.items()})
-        for each in parse_cell(cell, INSTALLED.__contains__)
+        for each in parse_cell(cell, INSTALLED.get)
     ]
 
 
