@@ -210,17 +210,20 @@ def install() -> None:
     global _installed, _leaving  # noqa: PLW0603 - one for the process, as `warnings` is
     with _lock:
         _leaving = False
-        if _installed or not supported():
+        if not supported():
             return
-        _stack[:] = [_shared["filters"]]
-        _originals.update({name: _shared[name] for name in _FUNCTIONS})
+        if not _installed:
+            _stack[:] = [_shared["filters"]]
+            _originals.update({name: _shared[name] for name in _FUNCTIONS})
+            # From here on what is in their place is not taken for an original, should
+            # this be interrupted.
+            _installed = True
         _shared.update(
             _add_filter=_add_filter,
             _showwarnmsg=_showwarnmsg,
             resetwarnings=_resetwarnings,
         )
         warnings.__class__ = _Warnings
-        _installed = True
 
 
 def remove() -> None:
@@ -234,9 +237,9 @@ def remove() -> None:
 
 def _remove() -> None:
     global _installed  # noqa: PLW0603
-    _installed = False
     warnings.__class__ = ModuleType
     _shared.update(_originals)
+    _installed = False
     _stack.clear()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from ipywarmup.manager import WarmupManager
 
+WARNINGS = ("_add_filter", "_showwarnmsg", "resetwarnings")
 PACKAGE = str(Path(ipywarmup.__file__).parent)
 
 
@@ -57,6 +60,7 @@ def test_nothing_stays_borrowed_whenever_submit_is_interrupted(
 ) -> None:
     """What was entered ends; the hooks and the settings are given back."""
     names = [write_module(), write_module()]
+    functions = [getattr(warnings, name) for name in WARNINGS]
     for moment in range(1000):
         manager = new_manager()
         interrupter = Interrupter(moment, inside)
@@ -71,6 +75,8 @@ def test_nothing_stays_borrowed_whenever_submit_is_interrupted(
         assert manager.wait(TIMEOUT), moment
         assert not settings.taken, moment
         assert not hooks.installed, moment
+        assert [getattr(warnings, name) for name in WARNINGS] == functions, moment
+        assert type(warnings) is ModuleType, moment
         if not interrupter.interrupted:
             break
     assert 5 < moment < 999
