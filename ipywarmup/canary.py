@@ -43,6 +43,9 @@ class Canary:
         ``"TypeName: message"`` once failed.
     hint : str or None
         What to do about the error, where that is known.
+    traceback : str or None
+        What Python would print of the error, where that is more than `error`: its last
+        20,000 characters.
     output : str or None
         What the module printed while it was imported, None if nothing.
     attempts : int
@@ -62,6 +65,7 @@ class Canary:
     status: CanaryStatus = CanaryStatus.RUNNING
     error: str | None = None
     hint: str | None = None
+    traceback: str | None = None
     output: str | None = None
     attempts: int = 0
     worst_stall_ms: float | None = None
@@ -113,6 +117,7 @@ class Canary:
             "status": self.status.value,
             "error": self.error,
             "hint": self.hint,
+            "traceback": self.traceback,
             "output": self.output,
             "attempts": self.attempts,
             "worst_stall_ms": self.worst_stall_ms,

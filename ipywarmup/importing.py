@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ipywarmup.importlock.bootstrap import is_initializing, is_machinery
@@ -26,6 +27,11 @@ from ipywarmup.responsiveness.stalls import StallWatch
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType, TracebackType
+
+    from ipywarmup.responsiveness.stalls import Stall
+
+_LONGEST_TRACEBACK = 20_000
+"""Characters."""
 
 _bystanders = Bystanders()
 
@@ -72,6 +78,19 @@ class Outcome(NamedTuple):
         """``"TypeName: message"``, None unless the import failed."""
         return None if self.exception is None else describe(self.exception)
 
+    @property
+    def printed_traceback(self) -> str | None:
+        """What Python would print of the error, None if that is just the error."""
+        if self.exception is None:
+            return None
+        lines = traceback.format_exception(
+            type(self.exception), self.exception, self.traceback
+        )
+        if len(lines) == 1 and lines[0].count("\n") == 1:
+            return None
+        # Exceptions can be chained without end; what has come of them stands there.
+        return "".join(lines)[-_LONGEST_TRACEBACK:]
+
     def result(self) -> ModuleType:
         """Return the module, or raise what the import raised."""
         if self.exception is not None:
@@ -115,6 +134,7 @@ def import_on_worker(
     *,
     refuse: bool = True,
     follow_up: Callable[[Outcome], object] = lambda _: None,
+    on_stall: Callable[[Stall], object] = lambda _: None,
 ) -> Outcome:
     """
     Import a module on a worker, so that it disturbs nobody.
@@ -131,6 +151,8 @@ def import_on_worker(
         Whether to refuse what is known to hang on a worker.
     follow_up : callable
         Is told the outcome where whatever it imports in turn disturbs nobody, either.
+    on_stall : callable
+        Is told of each stall meanwhile, on any thread; must neither block nor raise.
     """
     refused = refusal(name) if refuse else None
     if refused is not None:
@@ -142,7 +164,7 @@ def import_on_worker(
         collected() as output,
         settings.borrowed(),
         _bystanders.importing(),
-        _stalls.watching() as stalls,
+        _stalls.watching(on_stall) as stalls,
         hooks.borrowed(),
         own_filters(),
     ):

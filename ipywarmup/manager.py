@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from types import ModuleType
 
+    from ipywarmup.responsiveness.stalls import Stall
+
 # Guarantees
 # - Every change of state happens under `_condition`, and is complete when it is
 #   let go: a reader sees a moment that really was.
@@ -292,7 +294,7 @@ class WarmupManager:
         list of dict
             Keys: canary_id, module, status, thread_name, thread_id, submit_ts,
             start_ts and end_ts (seconds since the epoch), elapsed_ms
-            (milliseconds), error, hint, output, attempts, worst_stall_ms
+            (milliseconds), error, hint, traceback, output, attempts, worst_stall_ms
             (milliseconds).
         """
         return [canary.to_dict() for canary in self.snapshot()]
@@ -326,6 +328,25 @@ class WarmupManager:
         """
         with self._condition:
             return (run or self._run).totals(self._main_thread_id)
+
+    def stalls(self, run: Run | None = None) -> list[Stall]:
+        """
+        Tell when other threads had to wait for the interpreter in this warmup.
+
+        Parameters
+        ----------
+        run : Run, optional
+            Another warmup than the current one.
+
+        Returns
+        -------
+        list of dict
+            The longest 256, in the order in which they began, each of 10 ms or more:
+            `start_ts` (seconds since the epoch) and `duration_ms` (milliseconds).
+        """
+        with self._condition:
+            run = run or self._run
+        return run.stalls()
 
     @property
     def run(self) -> Run:
@@ -603,6 +624,7 @@ class WarmupManager:
                 name,
                 refuse=self.refuse_unsafe,
                 follow_up=functools.partial(self._follow_up, run, name),
+                on_stall=run.note_stall,
             )
 
         self._import(run, canary_id, importer)
@@ -641,7 +663,7 @@ class WarmupManager:
         ended_at = (canary.start_ts or started_at) + time.perf_counter() - began
         if outermost:
             self._importers.discard(thread_id)
-        hint = outcome.hint(canary.module)
+        hint, traceback = outcome.hint(canary.module), outcome.printed_traceback
         with self._condition:
             notice = Notice(run)
             if self._canaries[canary_id - 1].ended:
@@ -657,6 +679,7 @@ class WarmupManager:
                 at=ended_at,
                 error=outcome.error,
                 hint=hint,
+                traceback=traceback,
                 output=outcome.output,
                 attempts=outcome.attempts,
                 worst_stall_ms=outcome.worst_stall_ms,
@@ -676,7 +699,7 @@ class WarmupManager:
             settings.give_back(self)
         hooks.give_back(self)
         if canary.worst_stall_ms is not None:
-            run.note_stall(canary.worst_stall_ms)
+            run.note_worst(canary.worst_stall_ms)
         run.unlogged.add(canary.module)
         notice.records.append(canary)
 

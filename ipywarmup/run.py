@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import logging
+import operator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from ipywarmup.importlock.times import Times
@@ -14,10 +16,14 @@ if TYPE_CHECKING:
 
     from ipywarmup.canary import Canary
     from ipywarmup.importing import Outcome
+    from ipywarmup.responsiveness.stalls import Stall
 
 Status: TypeAlias = dict[str, list[str]]
 Record: TypeAlias = dict[str, Any]
 FollowUp: TypeAlias = "Callable[[str, Outcome], object]"
+
+MOST_STALLS = 256
+"""How many stalls are kept of a warmup: the longest."""
 
 
 class Totals(TypedDict):
@@ -47,6 +53,8 @@ class Run:
         self.unlogged: set[str] = set()
         self.times = Times()
         self.worst_stall_ms: float | None = None
+        # By when they began: workers that import at the same time see the same ones.
+        self._stalls: dict[float, Stall] = {}
         self.on_complete: list[Callable[[Status], object]] = []
         self.on_canary: dict[object, Callable[[Record], object]] = {}
         # By module that is pending: who goes on with it on the thread that imports it.
@@ -57,9 +65,26 @@ class Run:
         """Whether it was submitted and nothing is pending."""
         return self.submitted and not self.pending
 
-    def note_stall(self, stall_ms: float) -> None:
-        """Take a stall into account."""
+    def note_worst(self, stall_ms: float) -> None:
+        """Take the longest stall of an import into account."""
         self.worst_stall_ms = max(self.worst_stall_ms or 0.0, stall_ms)
+
+    def note_stall(self, stall: Stall) -> None:
+        """Take a stall down, unless there are so many that are longer."""
+        self._stalls[stall["start_ts"]] = stall
+        if len(self._stalls) > 2 * MOST_STALLS:
+            self._stalls = {each["start_ts"]: each for each in self.stalls()}
+
+    def stalls(self) -> list[Stall]:
+        """Return the longest stalls, as copies, in the order in which they began."""
+        longest = heapq.nlargest(
+            MOST_STALLS,
+            self._stalls.copy().values(),
+            key=operator.itemgetter("duration_ms"),
+        )
+        return sorted(
+            (stall.copy() for stall in longest), key=operator.itemgetter("start_ts")
+        )
 
     def totals(self, main_thread: int) -> Totals:
         """Return what it has cost and saved, seen from a thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from ipywarmup.conditions import Condition
 from ipywarmup.forks import in_child
@@ -21,9 +21,25 @@ for a multiple of that.
 """
 
 
+NOTED_MS = 10.0
+"""Milliseconds from which a stall is told of: shorter ones nobody feels."""
+
+
+class Stall(TypedDict):
+    """When a thread wanted the interpreter, and how long it waited for it."""
+
+    start_ts: float
+    duration_ms: float
+
+
 class Stalls:
     """
     What was seen since a moment.
+
+    Parameters
+    ----------
+    on_stall : callable
+        Called with each `Stall` of 10 ms or more; must neither block nor raise.
 
     Attributes
     ----------
@@ -31,9 +47,10 @@ class Stalls:
         The longest wait, in milliseconds; None if nobody has looked.
     """
 
-    __slots__ = ("worst_ms",)
+    __slots__ = ("on_stall", "worst_ms")
 
-    def __init__(self) -> None:
+    def __init__(self, on_stall: Callable[[Stall], object]) -> None:
+        self.on_stall = on_stall
         self.worst_ms: float | None = None
 
 
@@ -76,16 +93,25 @@ class StallWatch:
         in_child(self._forget_threads)
 
     @contextlib.contextmanager
-    def watching(self) -> Iterator[Stalls]:
+    def watching(
+        self, on_stall: Callable[[Stall], object] = lambda _: None
+    ) -> Iterator[Stalls]:
         """
         Note the stalls of a block.
+
+        Parameters
+        ----------
+        on_stall : callable
+            Called with each `Stall` of 10 ms or more, as soon as it is over, on any
+            thread; must neither block nor raise. Who watches at the same time is
+            called with the same one.
 
         Yields
         ------
         Stalls
             Complete once the block has ended.
         """
-        stalls = Stalls()
+        stalls = Stalls(on_stall)
         with self._condition:
             if not self._watches:
                 self._since = self._clock()
@@ -128,8 +154,14 @@ class StallWatch:
     def _note(self, watches: list[Stalls]) -> None:
         """Note how late it is by now; call under the lock."""
         late_ms = 1000 * (self._clock() - self._since - BEAT)
+        stall: Stall = {
+            "start_ts": time.time() - late_ms / 1000,
+            "duration_ms": late_ms,
+        }
         for stalls in watches:
             stalls.worst_ms = max(stalls.worst_ms or 0.0, late_ms)
+            if late_ms >= NOTED_MS:
+                stalls.on_stall(stall)
 
     def _forget_threads(self) -> None:
         self._condition = Condition()

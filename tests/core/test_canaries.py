@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ipywarmup.run import Run
+
 if TYPE_CHECKING:
     import threading
     from collections import deque
@@ -232,3 +234,41 @@ def test_the_latest_record_of_each_module_of_a_run(
     assert [canary.canary_id for canary in manager.snapshot(run)] == [3, 2]
     assert [canary.canary_id for canary in manager.snapshot(manager.run)] == [4]
     assert [canary.canary_id for canary in manager.snapshot()] == [1, 2, 3, 4]
+
+
+def test_stalls_are_told_of_while_they_happen(
+    new_manager: Callable[..., WarmupManager], write_module: Callable[..., str]
+) -> None:
+    """A module that keeps the interpreter to itself shows when, and for how long."""
+    manager = new_manager()
+    assert manager.stalls() == []
+    name = write_module("sum(range(20_000_000))")
+    manager.submit([name])
+    assert manager.wait(TIMEOUT)
+    (record,) = manager.canaries()
+    stalls = manager.stalls()
+    longest = max(stalls, key=lambda stall: stall["duration_ms"])
+    assert longest["duration_ms"] == record["worst_stall_ms"]
+    assert longest["duration_ms"] == manager.totals()["worst_stall_ms"]
+    assert all(stall["duration_ms"] >= 10 for stall in stalls)
+    starts = [stall["start_ts"] for stall in stalls]
+    assert starts == sorted(starts)
+    # Both are of the wall clock, read one after the other.
+    assert record["start_ts"] - 0.1 <= starts[0] <= record["end_ts"]
+    run = manager.run
+    manager.reset()
+    assert manager.stalls() == []
+    assert manager.stalls(run) == stalls
+
+
+def test_the_longest_of_many_stalls_are_kept() -> None:
+    """However many there are, a warmup keeps 256, in the order of their beginning."""
+    run = Run()
+    for number in range(2000):
+        run.note_stall(
+            {"start_ts": float(number), "duration_ms": float(number * 997 % 2000)}
+        )
+    stalls = run.stalls()
+    assert [stall["duration_ms"] for stall in stalls] == [
+        number * 997 % 2000 for number in range(2000) if number * 997 % 2000 >= 1744
+    ]

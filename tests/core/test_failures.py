@@ -104,7 +104,59 @@ def test_a_syntax_error_is_a_failure(
     (record,) = manager.canaries()
     assert record["error"].startswith("SyntaxError: ")
     assert f"{name}.py, line 1" in record["error"]
+    assert "    def f(:\n          ^\n" in record["traceback"]
     assert manager.status()["failed"] == [name]
+
+
+def test_a_traceback_is_what_python_prints(
+    new_manager: Callable[..., WarmupManager],
+    write_module: Callable[..., str],
+) -> None:
+    """It begins in the module's own code, and has what the error came of."""
+    name = write_module(
+        """
+        def read():
+            raise OSError("no file")
+        try:
+            read()
+        except OSError:
+            raise ValueError("no good")
+        """
+    )
+    manager = new_manager()
+    manager.submit([name])
+    assert manager.wait(TIMEOUT)
+    (record,) = manager.canaries()
+    lines = record["traceback"].splitlines()
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1].endswith(f'{name}.py", line 5, in <module>')
+    assert "OSError: no file" in lines
+    assert lines[-1] == "ValueError: no good"
+
+
+def test_an_error_that_says_it_all_has_no_traceback(
+    new_manager: Callable[..., WarmupManager],
+    inline: Executor,
+) -> None:
+    """A module that is not there has run no code that could be shown."""
+    manager = new_manager(inline)
+    manager.submit(["no_such_module_at_all"])
+    (record,) = manager.canaries()
+    assert record["status"] == "failed"
+    assert record["traceback"] is None
+
+
+def test_an_endless_traceback_is_cut_at_its_beginning(
+    new_manager: Callable[..., WarmupManager],
+    inline: Executor,
+    write_module: Callable[..., str],
+) -> None:
+    """What was raised in the end stands in the record."""
+    manager = new_manager(inline)
+    manager.submit([write_module("raise ValueError('long ' * 10_000 + 'end')")])
+    (record,) = manager.canaries()
+    assert len(record["traceback"]) == 20_000
+    assert record["traceback"].endswith("end\n")
 
 
 def test_a_failure_within_is_told_as_it_is(

@@ -112,7 +112,8 @@ class Model:
             record = dict.fromkeys(
                 (
                     *("thread_name", "thread_id", "start_ts", "end_ts"),
-                    *("elapsed_ms", "error", "hint", "output", "worst_stall_ms"),
+                    *("elapsed_ms", "error", "hint", "traceback"),
+                    *("output", "worst_stall_ms"),
                 )
             ) | {
                 "canary_id": len(self.entries) + 1,

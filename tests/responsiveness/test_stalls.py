@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ from ipywarmup.responsiveness.stalls import BEAT, StallWatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ipywarmup.responsiveness.stalls import Stall
 
 # A bound on failure only: nothing waits that long in a test that passes.
 TIMEOUT = 10.0
@@ -90,6 +93,21 @@ def test_each_watch_has_its_own(clock: Clock, watch: StallWatch) -> None:
             clock.wake(BEAT + 0.030)
             clock.until_asleep()
     assert (outer.worst_ms, inner.worst_ms) == pytest.approx((100, 30))
+
+
+def test_a_stall_that_is_felt_is_told_of(clock: Clock, watch: StallWatch) -> None:
+    """Who watches is told of each stall of 10 ms and more, once."""
+    told: list[Stall] = []
+    before = time.time()
+    with watch.watching(told.append):
+        for late in (0.050, 0.009, 0.010001):
+            clock.until_asleep()
+            clock.wake(BEAT + late)
+        clock.until_asleep()
+        clock.now += BEAT + 0.070
+    assert [stall["duration_ms"] for stall in told] == pytest.approx([50, 10, 70], 0.01)
+    ends = [stall["start_ts"] + stall["duration_ms"] / 1000 for stall in told]
+    assert before - 1e-3 <= min(ends) <= max(ends) <= time.time() + 1e-3
 
 
 def test_nobody_looks_while_nobody_watches(clock: Clock, watch: StallWatch) -> None:
