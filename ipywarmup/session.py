@@ -63,7 +63,9 @@ def run_line(magics: WarmupMagics, line: str) -> TableView | None:
         _wait(magics, request)
     elif request.command == "status":
         run = manager.run
-        return TableView(manager.snapshot(run), manager.totals(run))
+        return TableView(
+            manager.snapshot(run), manager.totals(run), manager.stalls(run)
+        )
     elif request.command == "canaries":
         return TableView(manager.snapshot(), limit=CANARY_ROWS)
     elif request.command == "cancel":

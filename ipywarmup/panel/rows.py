@@ -8,11 +8,14 @@ import heapq
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipywarmup.canary import CanaryStatus
+from ipywarmup.panel.timeline import Timeline, longest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ipywarmup.canary import Canary
+    from ipywarmup.panel.timeline import Track
+    from ipywarmup.responsiveness.stalls import Stall
     from ipywarmup.run import Totals
 
 
@@ -46,8 +49,10 @@ class Row(NamedTuple):
         Empty until the import starts.
     elapsed : str
         With its unit; empty until the import starts.
-    error, hint, output : str
+    error, hint, traceback, output : str
         Empty where there is none.
+    track : Track, optional
+        Its part of the timeline.
     """
 
     canary_id: str
@@ -57,7 +62,9 @@ class Row(NamedTuple):
     elapsed: str
     error: str
     hint: str
+    traceback: str
     output: str
+    track: Track | None = None
 
 
 class Table(NamedTuple):
@@ -74,12 +81,15 @@ class Table(NamedTuple):
         In the order of the records.
     totals : dict, optional
         What `WarmupManager.totals` returns.
+    length_ms : float, optional
+        How long the timeline is, in milliseconds; None if the rows have none.
     """
 
     total: int
     counts: dict[State, int]
     rows: tuple[Row, ...]
     totals: Totals | None = None
+    length_ms: float | None = None
 
     @property
     def ended(self) -> int:
@@ -153,6 +163,7 @@ def tabulate(
     now: float,
     limit: int,
     totals: Totals | None = None,
+    stalls: Sequence[Stall] | None = None,
 ) -> Table:
     """
     Put records into words.
@@ -167,6 +178,8 @@ def tabulate(
         before the latest to complete, and the queued last.
     totals : dict, optional
         What `WarmupManager.totals` returns.
+    stalls : sequence of Stall, optional
+        What `WarmupManager.stalls` returns; there is no timeline otherwise.
 
     Returns
     -------
@@ -182,11 +195,20 @@ def tabulate(
         kept = found if len(found) <= room else _latest(canaries, found, room)
         chosen += [(index, state) for index in kept]
     chosen.sort()
+    timeline = None if stalls is None else Timeline(canaries, now)
+    marked = longest(stalls or ())
+    rows = [_row(canaries[index], state, now) for index, state in chosen]
+    if timeline is not None:
+        rows = [
+            row._replace(track=timeline.track(canaries[index], marked))
+            for row, (index, _) in zip(rows, chosen, strict=True)
+        ]
     return Table(
         total=len(canaries),
         counts={state: len(found) for state, found in indices.items() if found},
-        rows=tuple(_row(canaries[index], state, now) for index, state in chosen),
+        rows=tuple(rows),
         totals=totals,
+        length_ms=None if timeline is None else timeline.length_ms,
     )
 
 
@@ -213,6 +235,7 @@ def _row(canary: Canary, state: State, now: float) -> Row:
         elapsed="" if elapsed_ms is None else duration(elapsed_ms),
         error=canary.error or "" if failed else "",
         hint=canary.hint or "",
+        traceback=canary.traceback or "",
         output=(canary.output or "").strip(),
     )
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ipywarmup.canary import Canary
     from ipywarmup.panel.rows import Table
+    from ipywarmup.responsiveness.stalls import Stall
     from ipywarmup.run import Totals
 
 STATUS_ROWS = 100
@@ -28,6 +29,8 @@ class TableView:
     canaries : sequence of Canary
     totals : dict, optional
         What `WarmupManager.totals` returns; nothing is said of it otherwise.
+    stalls : sequence of Stall, optional
+        What `WarmupManager.stalls` returns; no timeline is drawn otherwise.
     limit : int
         The most rows drawn.
     """
@@ -36,11 +39,12 @@ class TableView:
         self,
         canaries: Sequence[Canary],
         totals: Totals | None = None,
+        stalls: Sequence[Stall] | None = None,
         *,
         limit: int = STATUS_ROWS,
     ) -> None:
         self.table: Table = tabulate(
-            canaries, now=time.time(), limit=limit, totals=totals
+            canaries, now=time.time(), limit=limit, totals=totals, stalls=stalls
         )
 
     def _repr_mimebundle_(

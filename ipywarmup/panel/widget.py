@@ -110,6 +110,7 @@ class WidgetPanel:
             now=time.time(),
             limit=STATUS_ROWS,
             totals=self._manager.totals(self.run),
+            stalls=self._manager.stalls(self.run),
         )
 
     def _fill(self, table: Table) -> None:

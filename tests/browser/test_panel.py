@@ -56,8 +56,15 @@ def panel_of(lab: Lab, index: int) -> Locator:
 # What a panel shows is replaced whenever it is drawn. So each look at several elements
 # is one look, and starts at the panel, which stays.
 ROWS = """(output) => [...output.querySelectorAll('tbody tr')].map(
-    (row) => [...row.cells].map((cell) => cell.innerText)
+    (row) => [...row.cells].map((cell) => cell.innerText.trim())
 )"""
+NOTES = """(output) => Object.fromEntries(
+    [...output.querySelectorAll('.ipywarmup-note')].map((note) => [
+        note.previousSibling.querySelector('.ipywarmup-name').innerText,
+        note.innerText.trim(),
+    ])
+)"""
+WIDTH = "(output) => [output.clientWidth, output.scrollWidth - output.clientWidth]"
 BOX = """(output, selector) => {
     const outer = output.getBoundingClientRect();
     const inner = output.querySelector(selector).getBoundingClientRect();
@@ -77,6 +84,18 @@ def rows(output: Locator) -> list[list[str]]:
     """Return the words of each row that an output shows, head excluded."""
     words: list[list[str]] = output.evaluate(ROWS)
     return words
+
+
+def notes(output: Locator) -> dict[str, str]:
+    """Return what is visible of the note below a row, by the module of the row."""
+    words: dict[str, str] = output.evaluate(NOTES)
+    return words
+
+
+def width(output: Locator) -> tuple[int, int]:
+    """Return how wide an output is, and how much wider what it holds."""
+    pixels: tuple[int, int] = tuple(output.evaluate(WIDTH))
+    return pixels
 
 
 def box(output: Locator, selector: str) -> list[float]:
@@ -123,8 +142,8 @@ def test_bar_moves_while_a_cell_computes(
         gate.open()
     lab.wait_idle()
     lab.expect(panel).to_contain_text("Warmup done: 5 of 5 modules completed")
-    assert [row[1] for row in rows(panel)] == names
-    assert {row[2] for row in rows(panel)} == {"✓ completed"}
+    assert [row[0] for row in rows(panel)] == names
+    assert {row[1] for row in rows(panel)} == {"✓ completed"}
     assert lab.errors == []
 
 
@@ -210,16 +229,16 @@ def test_failures_explain_themselves_and_run_nothing(
     lab.expect(panel).to_contain_text("1 of 7 modules completed, 4 failed, 1 running")
 
     def check(output: Locator) -> None:
-        notes = {row[1]: row[5] for row in rows(output)}
-        assert notes["evil"].splitlines()[0] == f"ImportError: {ATTACK}"
-        assert notes["needs_a_licence"].startswith("RuntimeError: the licence server")
-        assert "No module named 'nunpy'" in notes["nunpy"]
-        assert "did you mean 'numpy'?" in notes["nunpy"]
-        assert notes["quits"].splitlines() == ["SystemExit: 3", "printed 2 lines"]
+        told = notes(output)
+        assert told["evil"].splitlines()[0] == f"ImportError: {ATTACK}"
+        assert told["needs_a_licence"].startswith("RuntimeError: the licence server")
+        assert "No module named 'nunpy'" in told["nunpy"]
+        assert "did you mean 'numpy'?" in told["nunpy"]
+        error, unfolds = told["quits"].splitlines()
+        assert error == "SystemExit: 3"
+        assert unfolds.endswith("printed 2 lines")
         assert output.locator("img").count() == 0
-        assert not output.evaluate(
-            "(output) => output.scrollWidth - output.clientWidth"
-        )
+        assert width(output)[1] == 0
         assert lab.page.evaluate("window.attacked") is None
 
     check(panel)
@@ -234,9 +253,14 @@ def test_failures_explain_themselves_and_run_nothing(
     lab.run_cell(3)
     lab.wait_idle()
     lab.expect(live_widgets(panel)).to_have_count(0)
-    panel.get_by_text("printed 2 lines").click()
+    unfolds = panel.get_by_text("traceback, printed 2 lines")
+    unfolds.click()
     lab.expect(panel.get_by_text("good\nbye")).to_be_visible()
-    panel.get_by_text("printed 2 lines").click()
+    lab.expect(panel.get_by_text("sys.exit(3)")).to_be_visible()
+    for theme in THEMES:
+        lab.set_theme(theme)
+        lab.screenshot(f"failures-unfolded-{theme}", 1)
+    unfolds.click()
     for theme in THEMES:
         lab.set_theme(theme)
         for index, name in ((1, "panel"), (2, "status"), (3, "canaries")):
@@ -279,6 +303,57 @@ def test_nothing_moves_when_html_takes_the_place_of_the_widgets(
     lab.expect(live_widgets(panel)).to_have_count(0)
     lab.screenshot("panel-end", 1)
     assert places("[role=progressbar]") == pytest.approx(live, abs=1)
+
+
+def test_a_panel_fits_a_narrow_column(
+    lab: Lab, gated: Callable[..., list[Gate]]
+) -> None:
+    """In 400 pixels every row still has its name, mark, bar and time, live and at its
+    end; a word that has no room is still read aloud. Without trust the rows scroll.
+    """
+    lab.write_module("needs_a_licence", "raise RuntimeError('no licence')")
+    (gate,) = gated("slow")
+    names = ["json", "a_package_with_a_rather_long_name.and_a_module", "slow"]
+    for name in names[1:2]:
+        lab.write_module(name)
+    lab.open([LOAD, f"%warmup needs_a_licence {' '.join(names)}"])
+    lab.page.set_viewport_size({"width": 530, "height": 760})
+    lab.run_all()
+    gate.wait_until_reached()
+    lab.wait_idle()
+    panel = panel_of(lab, 1)
+    lab.expect(panel).to_contain_text("2 of 4 modules completed, 1 failed, 1 running")
+
+    def check() -> None:
+        across, beyond = width(panel)
+        assert across <= 400
+        assert beyond == 0
+        word = panel.locator("td .ipywarmup-word").first
+        assert word.text_content() == " failed"
+        for part in (".ipywarmup-name", ".ipywarmup-track", "td:nth-child(4)"):
+            right = panel.locator(f"tbody tr {part}").last.evaluate(
+                "(part) => part.clientWidth > 30 && part.getBoundingClientRect().right"
+            )
+            assert 0 < right <= 530
+
+    check()
+    for theme in THEMES:
+        lab.set_theme(theme)
+        lab.screenshot(f"narrow-live-{theme}", 1)
+    gate.open()
+    lab.expect(panel).to_contain_text("Warmup done: 3 of 4 modules completed")
+    lab.expect(live_widgets(panel)).to_have_count(0)
+    check()
+    lab.screenshot("narrow-end", 1)
+    lab.save()
+    lab.reopen(trusted=False)
+    lab.page.set_viewport_size({"width": 530, "height": 760})
+    assert width(panel_of(lab, 1))[1] == 0
+    assert [row[1] for row in rows(panel_of(lab, 1)) if row[1:]] == [
+        *("✗ failed", "✓ completed", "✓ completed", "✓ completed"),
+    ]
+    lab.screenshot("narrow-untrusted", 1)
+    assert lab.errors == []
 
 
 def test_a_thousand_modules_are_readable(

@@ -195,10 +195,10 @@ def test_thousand_modules_send_messages_of_bounded_size(
         len(json.dumps(message["content"]))
         for message in kernel.of_type(*COMMS, "display_data", "update_display_data")
     ]
-    # A hundred rows with an escaped error of 2,000 characters each.
+    # A hundred rows with the end of an escaped traceback of 3,000 characters each.
     assert max(sizes) < 1_000_000
     (bundle,) = final_bundles(kernel, cell)
-    assert bundle["text/html"].count("</tr>") == STATUS_ROWS + 1
+    assert bundle["text/html"].count("</tr>") == 2 * STATUS_ROWS + 1
     assert "900 of 1000 modules completed, 100 failed" in bundle["text/html"]
     assert "900 completed" in bundle["text/html"]
     # Modules that all end well weigh far less.
@@ -207,7 +207,7 @@ def test_thousand_modules_send_messages_of_bounded_size(
     cell = kernel.execute(f"%warmup {' '.join(write_many(1000))}")
     kernel.read_until(lambda: final_bundles(kernel, cell))
     sizes = [len(json.dumps(message["content"])) for message in kernel.messages]
-    assert max(sizes) < 150_000
+    assert max(sizes) < 200_000
 
 
 def test_panel_ends_as_html_that_needs_no_widget(
@@ -227,7 +227,8 @@ def test_panel_ends_as_html_that_needs_no_widget(
     assert set(end) == {"text/plain", "text/html"}
     assert begin["text/plain"] == end["text/plain"] == "<warmup of 2 modules>"
     assert "1 of 2 modules completed, 1 failed" in end["text/html"]
-    assert end["text/html"].count("&lt;img src=x onerror=alert(1)&gt;") == 2
+    # The error, the traceback's line of source and its message, the output.
+    assert end["text/html"].count("&lt;img src=x onerror=alert(1)&gt;") == 4
     assert not kernel.shown_anywhere("<img")
     states = [state for _, state in kernel.states("HTMLModel")]
     assert "&lt;img" in repr(states)

@@ -51,13 +51,14 @@ class Records:
             CanaryStatus.COMPLETED, at=NOON + milliseconds / 1000, output=output
         )
 
-    def failed(
+    def failed(  # noqa: PLR0913 - what a record can tell
         self,
         module: str,
         error: str = "OSError: no",
         *,
         milliseconds: float = 12.5,
         hint: str | None = None,
+        traceback: str | None = None,
         output: str | None = None,
     ) -> Canary:
         """Return the record of a failed import."""
@@ -66,6 +67,7 @@ class Records:
             at=NOON + milliseconds / 1000,
             error=error,
             hint=hint,
+            traceback=traceback,
             output=output,
         )
 
@@ -160,7 +162,9 @@ class Document(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        """Collect text, that of table cells twice."""
+        """Collect the text that is seen, that of table cells twice."""
+        if "style" in self._open:
+            return
         self.text += data
         if {"td", "th"} & set(self._open):
             self.rows[-1][-1] += data

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ipywarmup.canary import CanaryStatus
 from ipywarmup.panel import html
 from ipywarmup.panel.rows import Row, State, Table, tabulate
 from tests.panel.conftest import IN_WORDS, SAVED
@@ -16,6 +17,7 @@ from tests.panel.conftest import IN_WORDS, SAVED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ipywarmup.responsiveness.stalls import Stall
     from tests.panel.conftest import Document, Records
 
     Render = Callable[[Table], str]
@@ -34,7 +36,7 @@ def table_of(*rows: Row) -> Table:
 
 def row(word: str) -> Row:
     """Return a row that says `word` wherever a row can say something."""
-    return Row("1", word, State.FAILED, word, "1.0 ms", word, word, word)
+    return Row("1", word, State.FAILED, word, "1.0 ms", word, word, word, word)
 
 
 def test_html_is_a_headline_and_a_table(
@@ -48,18 +50,84 @@ def test_html_is_a_headline_and_a_table(
     ]
     document = parse_html(html.render(tabulate(canaries, now=NOON, limit=9)))
     assert document.text.startswith("Warmup: 1 of 3 modules completed, 1 failed, 1 q")
-    assert [line[:5] for line in document.rows] == [
+    assert document.rows == [
         ["id", "module", "status", "thread", "elapsed"],
         ["1", "numpy", "✓ completed", "ipywarmup-0", "85.2 ms"],
+        ["printed 2 linesone\ntwo"],
         ["2", "nosuch", "✗ failed", "ipywarmup-0", "12.5 ms"],
+        ["OSError: no\ndid you mean 'os'?"],
         ["3", "pandas", "○ queued", "", ""],
     ]
-    assert [line[5] for line in document.rows] == [
-        "error",
-        "printed 2 linesone\ntwo",
-        "OSError: no\ndid you mean 'os'?",
-        "",
+
+
+def test_a_warmup_has_a_timeline(records: Records, parse_html: type[Document]) -> None:
+    """It has the place of what is the same for most rows, and says how long it is."""
+    canaries = [records.completed("numpy", milliseconds=85.2), records.queued("pandas")]
+    table = tabulate(canaries, now=NOON + 0.1, limit=9, stalls=[])
+    document = parse_html(html.render(table))
+    assert document.rows == [
+        ["module", "status", "timeline, 100.0 ms", "elapsed"],
+        ["numpy", "✓ completed", "", "85.2 ms"],
+        ["pandas", "○ queued", "", ""],
     ]
+    assert document.text.endswith("in the queueimportedstall of 10 ms or more")
+
+
+def test_a_track_is_drawn_and_told_in_words(
+    records: Records, parse_html: type[Document]
+) -> None:
+    """Who waited, when it was imported and what stalled are parts of the width."""
+    first = records.completed("first", milliseconds=40)
+    second = records.queued("second").started(
+        at=NOON + 0.04, thread_name="ipywarmup-0", thread_id=7
+    )
+    second = second.finished(CanaryStatus.FAILED, at=NOON + 0.1, error="OSError: no")
+    stalls: list[Stall] = [
+        {"start_ts": NOON + 0.05, "duration_ms": 20.0},
+        {"start_ts": NOON + 0.08, "duration_ms": 10.0},
+    ]
+    table = tabulate([first, second], now=NOON + 9, limit=9, stalls=stalls)
+    drawn = html.render_rows(table)
+    _, done, failed = drawn.split('<div class="ipywarmup-track"')
+    titles = [
+        value
+        for name, value in parse_html(drawn).attributes
+        if name == "title" and value
+    ]
+    assert titles == [
+        "waited 0.0 ms, imported for 40.0 ms",
+        "waited 40.0 ms, imported for 60.0 ms, stalls: 2, the longest 20.0 ms",
+        "stall of 20.0 ms",
+        "stall of 10.0 ms",
+    ]
+    assert "left:0%;width:40%;top:1px;height:10px" in done
+    assert "left:0%;width:40%;top:5px;height:2px" in failed
+    assert "left:40%;width:60%;top:4px;height:4px" in failed
+    assert "left:50%;width:20%;top:-3px;height:3px" in failed
+    assert "left:80%;width:10%;top:-3px;height:3px" in failed
+    assert ("✗</i>" in failed, "✗</i>" in done) == (True, False)
+
+
+def test_an_error_unfolds_to_its_traceback(
+    records: Records, parse_html: type[Document]
+) -> None:
+    """What was raised and printed is there without a row that is too high."""
+    canary = records.failed(
+        "bad",
+        "OSError: no disk",
+        traceback="Traceback (most recent call last):\n  ...\nOSError: no disk\n",
+        output="loading",
+    )
+    table = tabulate([canary], now=NOON, limit=9, stalls=[])
+    document = parse_html(html.render_rows(table))
+    assert document.tags.count("details") == 1
+    (note,) = document.rows[2]
+    assert note == (
+        "OSError: no disk\ntraceback, printed 1 line"
+        "Traceback (most recent call last):\n  ...\nOSError: no disk\nloading"
+    )
+    document = parse_html(html.render_rows(table, foldable=False))
+    assert document.rows[2] == ["OSError: no disk\nprinted 1 line"]
 
 
 def test_each_state_has_a_mark_and_a_word(
@@ -73,10 +141,12 @@ def test_each_state_has_a_mark_and_a_word(
         records.failed("d"),
         records.cancelled("e"),
     ]
-    document = parse_html(html.render_rows(tabulate(canaries, now=NOON, limit=9)))
-    assert [line[2] for line in document.rows[1:]] == [
-        *("○ queued", "◐ running", "✓ completed", "✗ failed", "⊘ cancelled"),
-    ]
+    for stalls, column in ((None, 2), ([], 1)):
+        table = tabulate(canaries, now=NOON, limit=9, stalls=stalls)
+        document = parse_html(html.render_rows(table))
+        assert [line[column] for line in document.rows[1:] if line[1:]] == [
+            *("○ queued", "◐ running", "✓ completed", "✗ failed", "⊘ cancelled"),
+        ]
 
 
 def test_html_of_no_modules_is_its_headline(parse_html: type[Document]) -> None:
@@ -145,9 +215,9 @@ def test_markup_in_a_record_shows_as_text(
     assert "img" not in document.tags
     assert "script" not in document.tags
     assert not [name for name, _ in document.attributes if name.startswith("on")]
-    cells = document.rows[1]
+    _, cells, (note,) = document.rows
     assert cells[1] == cells[3] == ATTACK
-    assert cells[5].count(ATTACK) == 3
+    assert note.count(ATTACK) == 4
 
 
 @RENDERERS
@@ -172,10 +242,13 @@ def test_html_can_be_sent(render: Render, word: str) -> None:
 
 def test_long_errors_and_outputs_are_elided(records: Records) -> None:
     """Megabytes of an error or an output do not travel to the browser."""
-    canary = records.failed("bad", "E: " + "<" * 10**6, output="&" * 10**6)
+    canary = records.failed(
+        "bad", "E: " + "<" * 10**6, output="&" * 10**6, traceback="<" * 10**6 + "end"
+    )
     drawn = html.render(tabulate([canary], now=NOON, limit=9))
     assert len(drawn) < 30_000
-    assert "…" in drawn
+    assert drawn.count("…") == 3
+    assert "&lt;end</pre>" in drawn
 
 
 @pytest.mark.parametrize("render", [html.render, html.render_panel])
@@ -184,10 +257,10 @@ def test_a_thousand_modules_make_a_table_that_scrolls(
 ) -> None:
     """The table of many modules has a height of its own and a moderate size."""
     canaries = [records.completed(f"package{index}.module") for index in range(1000)]
-    drawn = render(tabulate(canaries, now=NOON, limit=100))
+    drawn = render(tabulate(canaries, now=NOON, limit=100, stalls=[]))
     assert f"max-height:{html.SCROLL_HEIGHT};overflow:auto" in drawn
     assert len(parse_html(drawn).rows) == 101
-    assert len(drawn) < 100_000
+    assert len(drawn) < 130_000
 
 
 def test_numbers_stand_on_the_right(
@@ -198,7 +271,7 @@ def test_numbers_stand_on_the_right(
     attributes = parse_html(html.render_rows(table)).attributes
     styles = [style for name, style in attributes if name == "style" and style]
     right = ["text-align:right" in style for style in styles if "text-align" in style]
-    assert right == 2 * [True, False, False, False, True, False]
+    assert right == [*(2 * [True, False, False, False, True]), False]
 
 
 def test_an_output_unfolds_only_where_it_stays(
@@ -208,10 +281,10 @@ def test_an_output_unfolds_only_where_it_stays(
     table = tabulate([records.completed("a", output="one\ntwo")], now=NOON, limit=9)
     document = parse_html(html.render_rows(table))
     assert "details" in document.tags
-    assert document.rows[1][5] == "printed 2 linesone\ntwo"
+    assert document.rows[2] == ["printed 2 linesone\ntwo"]
     document = parse_html(html.render_rows(table, foldable=False))
     assert "details" not in document.tags
-    assert document.rows[1][5] == "printed 2 lines"
+    assert document.rows[2] == ["printed 2 lines"]
 
 
 def test_what_a_theme_decides_has_a_value_without_one(records: Records) -> None:
@@ -223,7 +296,7 @@ def test_what_a_theme_decides_has_a_value_without_one(records: Records) -> None:
         records.failed("d", output="e"),
         records.cancelled("f"),
     ]
-    drawn = html.render_panel(tabulate(canaries, now=NOON, limit=4))
+    drawn = html.render_panel(tabulate(canaries, now=NOON, limit=4, stalls=[]))
     assert "var(--jp-" in drawn
     assert not re.findall(r"var\([\w-]+\)", drawn)
 
@@ -239,7 +312,7 @@ def test_html_says_what_was_saved_below_the_headline(
     assert parse_html(render(table)).text.startswith(f"{headline}id")
     drawn = render(table._replace(totals=SAVED))
     assert parse_html(drawn).text.startswith(f"{headline}{IN_WORDS}id")
-    before_rows, _, _ = drawn.partition("<table")
+    before_rows, _, _ = drawn.partition('<div class="ipywarmup-rows"')
     if "progressbar" in drawn:
         assert drawn.index(IN_WORDS) < drawn.index("progressbar")
     # It may wrap in a narrow column.

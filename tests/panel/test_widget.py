@@ -126,11 +126,11 @@ def test_headline_and_rows_are_those_of_the_table(
     headline = "Warmup: 1 of 2 modules completed, 1 running"
     assert parse_html(panel.headline.value).text == headline
     rows = parse_html(panel.rows.value).rows
-    assert [row[1] for row in rows] == ["module", "numpy", "torch"]
+    assert [row[0] for row in rows] == ["module", "numpy", "torch"]
     manager.records[1] = records.failed("torch", "OSError: libcuda")
     panel.draw()
     rows = parse_html(panel.rows.value).rows
-    assert rows[2][5] == "OSError: libcuda"
+    assert rows[3] == ["OSError: libcuda"]
     assert panel.box.children == (panel.headline, panel.bar, panel.rows)
 
 
@@ -187,7 +187,7 @@ def test_the_end_replaces_the_widgets_by_html(
     assert last.bundle["text/plain"] == first.bundle["text/plain"]
     document = parse_html(last.bundle["text/html"])
     assert document.text.startswith("Warmup done: 1 of 1 module completed")
-    assert document.rows[1][1:3] == ["torch", "✓ completed"]
+    assert document.rows[1][:2] == ["torch", "✓ completed"]
 
 
 def test_panels_have_displays_of_their_own(
@@ -220,7 +220,7 @@ def test_a_thousand_modules_are_drawn_as_a_hundred_rows(
     panel = new_panel(*(records.completed(f"module{index}") for index in range(1000)))
     assert (panel.bar.value, panel.bar.max) == (1000, 1000)
     assert len(parse_html(panel.rows.value).rows) == 101
-    assert len(panel.rows.value) < 100_000
+    assert len(panel.rows.value) < 130_000
 
 
 def test_what_was_saved_stands_below_the_headline(
