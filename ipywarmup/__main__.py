@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from ipywarmup.defaults import SWITCH_INTERVAL
+
+_START_UP = {
+    "enable": "have every kernel load the extension at its start, and warm what its"
+    " notebook imports, else what the project lists",
+    "disable": "undo that",
+    "status": "tell whether it is so",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -88,7 +96,18 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="measure what ipywarmup itself costs instead",
     )
+    for name, does in _START_UP.items():
+        command = commands.add_parser(name, help=does)
+        command.add_argument(
+            "--profile",
+            default="default",
+            metavar="NAME",
+            help="a profile of IPython (default: %(default)s)",
+        )
     parsed = parser.parse_args(arguments)
+
+    if parsed.command in _START_UP:
+        return _start_up(parsed.command, parsed.profile)
 
     if parsed.command == "bench":
         if parsed.own and (parsed.modules or parsed.plot):
@@ -103,6 +122,29 @@ def main(arguments: list[str] | None = None) -> int:
     except demonstration.DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
+
+
+def _start_up(command: str, profile: str) -> int:
+    from ipywarmup import profiles, startup  # noqa: PLC0415
+
+    try:
+        start_up = profiles.find(profile)
+        if command == "enable":
+            changed = start_up.enable()
+        elif command == "disable":
+            changed = start_up.disable()
+        else:
+            changed = True
+        on = start_up.enabled
+    except profiles.ProfileError as error:
+        print(f"{command}: {error}", file=sys.stderr)
+        return 1
+    state = f"{'' if changed else 'already '}{'on' if on else 'off'}"
+    file = f": {start_up.file}" if on else ""
+    print(f"{state} for profile {start_up.profile}{file}")
+    if on and startup.is_switched_off(os.environ):
+        print(f"but switched off here by {startup.VARIABLE} in the environment")
+    return 0
 
 
 def _bench(parsed: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 import traceback
@@ -133,6 +134,7 @@ def import_on_worker(
     name: str,
     *,
     refuse: bool = True,
+    installed_only: bool = False,
     follow_up: Callable[[Outcome], object] = lambda _: None,
     on_stall: Callable[[Stall], object] = lambda _: None,
 ) -> Outcome:
@@ -149,6 +151,8 @@ def import_on_worker(
         Absolute dotted name.
     refuse : bool
         Whether to refuse what is known to hang on a worker.
+    installed_only : bool
+        Whether to keep code of the working directory from running.
     follow_up : callable
         Is told the outcome where whatever it imports in turn disturbs nobody, either.
     on_stall : callable
@@ -167,6 +171,7 @@ def import_on_worker(
         _stalls.watching(on_stall) as stalls,
         hooks.borrowed(),
         own_filters(),
+        hooks.installed_only() if installed_only else contextlib.nullcontext(),
     ):
         outcome = _import_and_heal(name)
         if outcome.exception is not None and is_transient(outcome.exception):

@@ -31,6 +31,22 @@ def is_kernel(shell: object) -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
+def once_running(call: Callable[[], object]) -> bool:
+    """
+    Call something on the main thread as soon as a kernel that starts takes requests.
+
+    Returns
+    -------
+    bool
+        False, and nothing will be called, if the kernel has no loop of a known kind.
+    """
+    ioloop = sys.modules.get("tornado.ioloop")
+    if ioloop is None:
+        return False
+    ioloop.IOLoop.current().add_callback(call)
+    return True
+
+
 def is_outstream(stream: object) -> bool:
     """Whether a stream is the one through which a kernel writes to its cells."""
     return hasattr(stream, "echo") and hasattr(stream, "pub_thread")

@@ -24,6 +24,8 @@ from ipywarmup.defaults import (
 )
 
 if TYPE_CHECKING:
+    import threading
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from ipywarmup.importcell import Arrivals
@@ -84,10 +86,18 @@ class WarmupMagics(Magics):
         " collector and the switch interval are yours again.",
     ).tag(config=True)
 
+    auto = Bool(
+        default_value=True,
+        help="Warm what the notebook imports, else what its project lists, when a"
+        " kernel starts for which `python -m ipywarmup enable` has been run.",
+    ).tag(config=True)
+
     def __init__(self, shell: InteractiveShell, **kwargs: Any) -> None:  # noqa: ANN401
         self.publisher: Publisher | None = None
         self.panels: list[WidgetPanel] = []
         self.arrivals: Arrivals | None = None
+        # What looks for something to warm at the start of a kernel.
+        self.starting: threading.Thread | None = None
         # The run whose records wake the publisher.
         self.followed: Run | None = None
         super().__init__(shell, **kwargs)
@@ -155,7 +165,7 @@ class WarmupMagics(Magics):
         Settings
         --------
         `%config WarmupMagics` lists them: panel, log_to_stderr, lanes, patience,
-        refuse_unsafe, switch_interval, borrow_limit. From Python,
+        refuse_unsafe, switch_interval, borrow_limit, auto. From Python,
         `ipywarmup.get_manager()` is the manager behind this magic.
         """
         # IPython looks for variables in a time that grows with the square of the line,
@@ -248,7 +258,9 @@ class WarmupMagics(Magics):
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magic with a shell."""
+    """Register the magic with a shell, unless the kernel has done so at its start."""
+    if WarmupMagics.__name__ in shell.magics_manager.registry:
+        return
     magics = WarmupMagics(shell)
     shell.register_magics(magics)
     for name in _NAMES:

@@ -46,8 +46,6 @@ class WarmupManager:
     """
     Import modules on a background pool.
 
-    The thread that builds the manager counts as the main thread.
-
     Parameters
     ----------
     pool : concurrent.futures.Executor, optional
@@ -55,6 +53,9 @@ class WarmupManager:
         `WarmupPool` of its own, whose daemon threads live as long as the process.
     log_to_stderr : bool
         Whether to write a line to `sys.stderr` for each module and each run.
+    main_thread : int, optional
+        Identifier of the thread that counts as the main thread; of the calling one
+        when left out.
 
     Attributes
     ----------
@@ -65,12 +66,16 @@ class WarmupManager:
     """
 
     def __init__(
-        self, pool: Executor | None = None, *, log_to_stderr: bool = True
+        self,
+        pool: Executor | None = None,
+        *,
+        log_to_stderr: bool = True,
+        main_thread: int | None = None,
     ) -> None:
         self.log_to_stderr = log_to_stderr
         self.refuse_unsafe = True
         self._pool = WarmupPool() if pool is None else pool
-        self._main_thread_id = threading.get_ident()
+        self._main_thread_id = main_thread or threading.get_ident()
         self._condition = Condition()
         self._canaries: list[Canary] = []
         # The threads on which a module of ours is being imported.
@@ -105,7 +110,7 @@ class WarmupManager:
         RuntimeError
             If there is a warmup already; `reset` forgets it, `extend` adds to it.
         """
-        self._enlist(check_names(modules), first=True)()
+        self._enlist(check_names(modules), first=True, installed_only=False)()
 
     def extend(self, modules: Iterable[str]) -> None:
         """
@@ -126,6 +131,7 @@ class WarmupManager:
         modules: Iterable[str],
         *,
         again: bool = False,
+        installed_only: bool = False,
         follow_up: FollowUp | None = None,
     ) -> Callable[[], None]:
         """
@@ -140,6 +146,11 @@ class WarmupManager:
             Absolute dotted names.
         again : bool
             Whether those that have failed are tried again.
+        installed_only : bool
+            Whether code of the working directory counts as not found for as long as
+            their imports last. For names that nobody typed: what is installed may
+            import what merely lies there under the name of something optional, and
+            takes it for missing then.
         follow_up : callable, optional
             `follow_up(module, outcome)` is called for each of them that has not ended
             yet, once its import has, on the thread that imports it, and before a `wait`
@@ -156,7 +167,13 @@ class WarmupManager:
             As `submit` does.
         """
         names = check_names(modules)
-        return self._enlist(names, first=False, again=again, follow_up=follow_up)
+        return self._enlist(
+            names,
+            first=False,
+            again=again,
+            installed_only=installed_only,
+            follow_up=follow_up,
+        )
 
     def retry(self) -> list[str]:
         """
@@ -483,6 +500,7 @@ class WarmupManager:
         *,
         first: bool,
         again: bool = False,
+        installed_only: bool | None = None,
         follow_up: FollowUp | None = None,
     ) -> Callable[[], None]:
         """Enter names into the run; return what hands them to the pool."""
@@ -497,6 +515,11 @@ class WarmupManager:
                         " add to it"
                     )
                 ids, notice = self._enter(run, names, entered, again=again)
+                # Whatever is tried again stays what it was.
+                if installed_only:
+                    run.untyped.update(entered)
+                elif installed_only is not None:
+                    run.untyped.difference_update(names)
                 for name in names:
                     if follow_up is not None and name in run.pending:
                         run.follow_ups.setdefault(name, []).append(follow_up)
@@ -623,6 +646,7 @@ class WarmupManager:
             return import_on_worker(
                 name,
                 refuse=self.refuse_unsafe,
+                installed_only=name in run.untyped,
                 follow_up=functools.partial(self._follow_up, run, name),
                 on_stall=run.note_stall,
             )
@@ -776,12 +800,19 @@ def _forget_lock() -> None:
 in_child(_forget_lock)
 
 
-def get_manager() -> WarmupManager:
-    """Return the manager that the extension uses; it writes no log lines."""
+def get_manager(main_thread: int | None = None) -> WarmupManager:
+    """
+    Return the manager that the extension uses; it writes no log lines.
+
+    Parameters
+    ----------
+    main_thread : int, optional
+        What `WarmupManager` takes, for who asks first, and on another thread.
+    """
     global _manager  # noqa: PLW0603 - one for the process
     with _manager_lock:
         if _manager is None:
-            _manager = WarmupManager(log_to_stderr=False)
+            _manager = WarmupManager(log_to_stderr=False, main_thread=main_thread)
         return _manager
 
 

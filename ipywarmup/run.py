@@ -57,6 +57,8 @@ class Run:
         self._stalls: dict[float, Stall] = {}
         self.on_complete: list[Callable[[Status], object]] = []
         self.on_canary: dict[object, Callable[[Record], object]] = {}
+        # Those that nobody typed: nothing of the working directory may run for them.
+        self.untyped: set[str] = set()
         # By module that is pending: who goes on with it on the thread that imports it.
         self.follow_ups: dict[str, list[FollowUp]] = {}
 

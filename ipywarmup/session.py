@@ -164,9 +164,17 @@ def _wait_shown(magics: WarmupMagics, modules: Sequence[str]) -> None:
             clear_output()
 
 
-def _warm(magics: WarmupMagics, request: Request) -> None:
+def _warm(
+    magics: WarmupMagics, request: Request, *, installed_only: bool = False
+) -> None:
     """Start modules or add them."""
-    _begin(magics, request, functools.partial(magics.manager.prepare, request.modules))
+    _begin(
+        magics,
+        request,
+        functools.partial(
+            magics.manager.prepare, request.modules, installed_only=installed_only
+        ),
+    )
 
 
 def _warm_file(magics: WarmupMagics, request: Request) -> None:
@@ -184,7 +192,8 @@ def _warm_file(magics: WarmupMagics, request: Request) -> None:
         for line in collection.describe(found, enumerate_names):
             print(printable(line))
     if found.selection.taken:
-        _warm(magics, request._replace(modules=found.selection.taken))
+        request = request._replace(modules=found.selection.taken)
+        _warm(magics, request, installed_only=True)
 
 
 def _begin(
@@ -215,6 +224,8 @@ def _begin(
 
 
 def _wait(magics: WarmupMagics, request: Request) -> None:
+    if magics.starting is not None:
+        magics.starting.join()
     run = magics.manager.run
     if not run.submitted:
         raise UsageError("%warmup wait: there is nothing to wait for yet")

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipywarmup.importlock import bootstrap, filters, locks, partial
 from ipywarmup.importlock.births import Births
+from ipywarmup.importlock.places import WorkingDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,6 +70,8 @@ def _is_complete(package: str) -> bool:
 # - In a forked child nothing is held by threads that are not there, and what they had
 #   half imported is imported anew; until all of that has been, the hooks stay in. A
 #   fork waits until no other thread is in the middle of an extension module.
+# - On a thread that imports what nobody typed, and on those that it starts meanwhile,
+#   no code of the working directory runs.
 # - Once the interpreter exits, a worker stops at its next import, and nobody waits.
 # This code assumes
 # - that a module lock is acquired and released on one thread, as `with` does.
@@ -106,6 +109,8 @@ class ImportHooks:
         # By package: the module locks that were held when the hooks went in.
         self._foreign: dict[str, list[Any]] = {}
         self._workers: set[int] = set()
+        # By thread that imports what nobody typed.
+        self._wary: dict[int, WorkingDirectory] = {}
         # In a forked child, by name: the modules that its parent was importing. What
         # is complete by then, and holds them, stays, since some modules cannot be
         # loaded twice; so it is these same modules that are to be completed.
@@ -158,6 +163,23 @@ class ImportHooks:
             if outermost:
                 self._workers.discard(me)
             self.give_back()
+
+    @contextlib.contextmanager
+    def installed_only(self) -> Iterator[None]:
+        """
+        Import nothing from the working directory during a block.
+
+        Anybody may have put it there. What lies there counts as not found, also for
+        what is installed and would import it if it could. The hooks have to be in.
+        """
+        here = WorkingDirectory()
+        self._wary[threading.get_ident()] = here
+        try:
+            yield
+        finally:
+            for thread, each in list(self._wary.items()):
+                if each is here:
+                    self._wary.pop(thread, None)
 
     def remove(self) -> None:
         """Take the hooks out, whoever uses them."""
@@ -312,6 +334,8 @@ class ImportHooks:
             return module
 
         def module_from_spec(spec: Any) -> ModuleType:  # noqa: ANN401
+            if here := self._wary.get(threading.get_ident()):
+                _refuse_code_of(here, spec)
             if threading.get_ident() in self._workers and (
                 file := bootstrap.extension_file(spec)
             ):
@@ -323,7 +347,13 @@ class ImportHooks:
             _empty(unfinished, spec.name)
             return init_and_mark(spec, unfinished)
 
-        partial.HIDDEN.update({init_and_mark.__code__, module_from_spec.__code__})
+        partial.HIDDEN.update(
+            {
+                init_and_mark.__code__,
+                module_from_spec.__code__,
+                _refuse_code_of.__code__,
+            }
+        )
         _register_process_hooks(self)
         partial.wait_with(self.wait_for, self.may_wait)
         filters.install()
@@ -342,6 +372,11 @@ class ImportHooks:
 
     def _note_birth(self, thread: int) -> None:
         self.locks.started(thread)
+        here = self._wary.get(threading.get_ident())
+        if here is not None:
+            self._wary[thread] = here
+        else:
+            self._wary.pop(thread, None)
 
     def _on_free(self) -> None:
         filters.hand_over()
@@ -427,12 +462,22 @@ class ImportHooks:
         unfinished = bootstrap.forget_threads(me)
         self._foreign.clear()
         self._workers &= {me}
+        self._wary = {thread: self._wary[thread] for thread in {me} & set(self._wary)}
         self._borrowers.clear()
         if self._workers:
             self._borrowers[threading.current_thread()] = 1
         if self.installed:
             self._unfinished = unfinished
         self._remove_if_idle()
+
+
+def _refuse_code_of(here: WorkingDirectory, spec: Any) -> None:  # noqa: ANN401
+    if here.has_code_of(spec):
+        raise ModuleNotFoundError(
+            f"{spec.name!r} is a file of the working directory, which nobody has asked"
+            " to run",
+            name=spec.name,
+        )
 
 
 def _empty(module: ModuleType, name: str) -> None:

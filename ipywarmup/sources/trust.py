@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
-import site
-import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ipywarmup.importlock.places import (
+    WorkingDirectory,
+    installation_folders,
+    is_within,
+)
 from ipywarmup.sources.installed import find
 
 if TYPE_CHECKING:
@@ -77,15 +80,11 @@ def _check_place(
     recorded: Callable[[], Container[str]] | None,
 ) -> None:
     """Refuse a module that lies where nothing is installed."""
-    installed = _installation_folders()
-    if all(_is_within(place.resolve(), installed) for place in locations):
+    installed = installation_folders()
+    if all(is_within(place.resolve(), installed) for place in locations):
         return
-    here = Path.cwd()
-    # A link that lies here is of here, wherever it leads.
-    if any(
-        _is_within(place, [here]) or _is_within(place.resolve(), [here.resolve()])
-        for place in locations
-    ):
+    here = WorkingDirectory()
+    if any(map(here.has, locations)):
         raise UntrustedError(module, HERE)
     # An installation that can be edited lies elsewhere, but is on record.
     top = module.partition(".")[0]
@@ -99,15 +98,3 @@ def _locations(spec: ModuleSpec) -> Iterable[Path]:
         yield Path(spec.origin).absolute()
     for folder in spec.submodule_search_locations or ():
         yield Path(folder).absolute()
-
-
-def _installation_folders() -> list[Path]:
-    """Return where Python keeps the standard library and what is installed."""
-    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
-    folders = [sysconfig.get_path(kind) for kind in kinds]
-    folders += [*site.getsitepackages(), site.getusersitepackages()]
-    return [Path(folder).resolve() for folder in folders]
-
-
-def _is_within(location: Path, folders: Iterable[Path]) -> bool:
-    return any(location.is_relative_to(folder) for folder in folders)

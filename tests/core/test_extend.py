@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
     from concurrent.futures import Executor
+    from pathlib import Path
 
     from ipywarmup.manager import WarmupManager
 
@@ -220,3 +221,33 @@ def test_retry_without_failures_does_nothing(
     manager.submit(names)
     assert manager.retry() == []
     assert len(manager.canaries()) == len(names)
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_what_nobody_typed_runs_nothing_of_the_working_directory(
+    new_manager: Callable[..., WarmupManager],
+    write_module: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    typed: bool,
+) -> None:
+    """Neither at first nor when it is tried again, unless somebody names it."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "merely_lying.py").write_text("raise OSError('it ran')")
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend("")
+    name = write_module("import merely_lying")
+    manager = new_manager()
+    manager.prepare([name], installed_only=True)()
+    manager.wait(TIMEOUT)
+    if typed:
+        manager.prepare([name], again=True)()
+    else:
+        assert manager.retry() == [name]
+    manager.wait(TIMEOUT)
+    errors = [canary.error or "" for canary in manager.snapshot()]
+    refused = "ModuleNotFoundError: 'merely_lying' is a file of the working directory"
+    assert errors[0].startswith(refused)
+    assert errors[1] == "OSError: it ran" if typed else errors[1].startswith(refused)

@@ -124,22 +124,26 @@ class Kernel:
     Parameters
     ----------
     folder : path
-        A new folder: modules for it to import, and its working directory.
+        Modules for it to import, and its working directory.
+    environment : str
+        What its environment has besides.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.modules = folder / "modules"
         self.modules.mkdir(parents=True)
         self.messages: list[Message] = []
         self._cells: dict[str, Cell] = {}
         self._replies: dict[str, Message] = {}
         self._subshell: str | None = None
-        environment = os.environ | {
+        environment = {
+            **os.environ,
             "IPYTHONDIR": str(folder / "ipython"),
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
             "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
             "PYTHONPATH": str(self.modules),
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            **environment,
         }
         self._output = folder / "output"
         self.manager = KernelManager(kernel_name="python3")
@@ -329,8 +333,9 @@ def new_kernel(
     """Return a function that starts a kernel; all are ended after the module."""
     kernels: list[Kernel] = []
 
-    def start() -> Kernel:
-        kernels.append(Kernel(tmp_path_factory.mktemp("kernel")))
+    def start(folder: Path | None = None, **environment: str) -> Kernel:
+        folder = folder or tmp_path_factory.mktemp("kernel")
+        kernels.append(Kernel(folder, **environment))
         return kernels[-1]
 
     yield start

@@ -1,0 +1,72 @@
+"""Where code lies: where something is installed, or merely in the working directory."""
+
+from __future__ import annotations
+
+import os
+import site
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class WorkingDirectory:
+    """
+    Tell what lies in the working directory from what is installed.
+
+    It remembers what it has found out, and is made anew for each import: folders to
+    install into can be added, and the working directory can change.
+    """
+
+    def __init__(self) -> None:
+        self._installed = installation_folders()
+        self._began = _here()
+        # By folder and working directory.
+        self._known: dict[tuple[str, str], bool] = {}
+
+    def has(self, place: Path) -> bool:
+        """Whether something lies here, and not in an environment that does."""
+        # A link that lies here is of here, wherever it leads; and a file that was found
+        # before somebody changed the directory is of the one before.
+        if is_within(place.resolve(), self._installed):
+            return False
+        return any(
+            is_within(place, [here])
+            or is_within(place.resolve(), [Path(here).resolve()])
+            for here in {self._began, _here()}
+            if here is not None
+        )
+
+    def has_code_of(self, spec: Any) -> bool:  # noqa: ANN401 - a ModuleSpec
+        """Whether the code that importlib is about to run for a module lies here."""
+        if not (spec.has_location and spec.origin):
+            return False
+        folder = os.path.dirname(spec.origin)  # noqa: PTH120 - for thousands of them
+        key = folder, _here() or ""
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self.has(Path(folder).absolute())
+        return known
+
+
+def installation_folders() -> list[Path]:
+    """Return where Python keeps the standard library and what is installed."""
+    kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+    folders = [sysconfig.get_path(kind) for kind in kinds]
+    folders += [*site.getsitepackages(), site.getusersitepackages()]
+    return [Path(folder).resolve() for folder in folders]
+
+
+def is_within(location: Path, folders: Iterable[Path | str]) -> bool:
+    """Whether a path leads into one of some folders."""
+    return any(location.is_relative_to(folder) for folder in folders)
+
+
+def _here() -> str | None:
+    """Return the working directory; None if it has been deleted."""
+    try:
+        return os.getcwd()  # noqa: PTH109 - for thousands of modules
+    except OSError:
+        return None

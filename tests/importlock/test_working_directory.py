@@ -1,0 +1,218 @@
+"""Imports that nobody typed: what merely lies in the working directory never runs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ipywarmup.importing import import_on_worker
+from ipywarmup.importlock.hooks import hooks
+from ipywarmup.importlock.places import WorkingDirectory
+from ipywarmup.sources.installed import find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ipywarmup.importing import Outcome
+    from tests.importlock.conftest import Write
+
+TIMEOUT = 10.0
+pytestmark = pytest.mark.usefixtures("in_place")
+
+ASKS = """
+try:
+    import lying
+    found = True
+except ImportError as error:
+    found, told = False, str(error)
+"""
+
+
+@pytest.fixture
+def here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forget: Callable[[str], None]
+) -> Iterator[Path]:
+    """Return a working directory with a module in it, which comes first on the path."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "lying.py").write_text("import threading\nran_on = threading.get_ident()")
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend("")
+    importlib.invalidate_caches()
+    yield folder
+    forget("lying")
+
+
+def on_worker(name: str, *, installed_only: bool = True) -> Outcome:
+    """Import a module on a thread of its own."""
+    outcomes: list[Outcome] = []
+
+    def work() -> None:
+        outcomes.append(import_on_worker(name, installed_only=installed_only))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(TIMEOUT)
+    (outcome,) = outcomes
+    return outcome
+
+
+def imported(outcome: Outcome) -> Any:  # noqa: ANN401 - has what the test wrote
+    """Return the module of an import that has to have succeeded."""
+    assert outcome.exception is None, outcome.error
+    return outcome.module
+
+
+def test_what_an_installed_module_imports_is_not_found_here(
+    here: Path, write: Write
+) -> None:
+    """It goes without, as if there were none; who types the name gets it as ever."""
+    module = imported(on_worker(write(ASKS)))
+    assert not module.found
+    assert module.told == (
+        "'lying' is a file of the working directory, which nobody has asked to run"
+    )
+    assert "lying" not in sys.modules
+    lying = importlib.import_module("lying")
+    assert lying.__file__ == str(here / "lying.py")
+
+
+@pytest.mark.usefixtures("here")
+def test_what_somebody_typed_finds_everything(write: Write) -> None:
+    """A warmup that was asked for by name imports as the statement does."""
+    assert imported(on_worker(write(ASKS), installed_only=False)).found
+
+
+@pytest.mark.usefixtures("here")
+def test_a_module_of_the_working_directory_itself_fails() -> None:
+    """A name that has got past every check still runs nothing."""
+    outcome = on_worker("lying")
+    assert isinstance(outcome.exception, ModuleNotFoundError)
+    assert outcome.exception.name == "lying"
+    assert outcome.traceback is None
+    assert "lying" not in sys.modules
+
+
+@pytest.mark.usefixtures("here")
+def test_threads_of_the_import_find_nothing_either(write: Write) -> None:
+    """A module that has its optional parts imported on a thread is no way around."""
+    name = write(
+        """
+        import threading
+        def work():
+            from PACKAGE import asks
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        """,
+        asks=ASKS,
+    )
+    assert not imported(on_worker(name)).asks.found
+
+
+@pytest.mark.usefixtures("here")
+def test_other_threads_find_it_meanwhile(write: Write) -> None:
+    """The user's own import is not affected by one in the background."""
+    reached, gate = threading.Event(), threading.Event()
+    module: Any = sys.modules.setdefault("hooked_shared", type(sys)("hooked_shared"))
+    module.reached, module.gate = reached, gate
+    name = write(
+        "import hooked_shared\nhooked_shared.reached.set()\n"
+        f"assert hooked_shared.gate.wait({TIMEOUT})\n{ASKS}"
+    )
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.append(on_worker(name)))
+    thread.start()
+    try:
+        assert reached.wait(TIMEOUT)
+        lying = importlib.import_module("lying")
+        del sys.modules["lying"]
+        assert lying.ran_on == threading.get_ident()
+    finally:
+        gate.set()
+        thread.join(TIMEOUT)
+    assert not imported(outcomes[0]).found
+
+
+def test_a_part_of_a_namespace_package_that_lies_here_is_not_found(
+    here: Path, tmp_path: Path, write: Write, forget: Callable[[str], None]
+) -> None:
+    """A package without __init__ has the parts that are installed, and no others."""
+    for folder, file in ((tmp_path, "good"), (here, "planted")):
+        (folder / "sharedspace").mkdir()
+        (folder / "sharedspace" / f"{file}.py").touch()
+    importlib.invalidate_caches()
+    name = write(
+        """
+        import sharedspace.good
+        try:
+            import sharedspace.planted
+        except ImportError:
+            refused = True
+        """
+    )
+    assert imported(on_worker(name)).refused
+    forget("sharedspace")
+
+
+def test_a_change_of_the_directory_is_no_way_around(
+    here: Path, tmp_path: Path, write: Write
+) -> None:
+    """Both where the import began and where it has gone to count."""
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "lying_there.py").touch()
+    name = write(
+        f"""
+        import os
+        os.chdir({str(there)!r})
+        refused = []
+        for name in ("lying_there", "lying"):
+            try:
+                __import__(name)
+            except ImportError:
+                refused.append(name)
+        os.chdir({str(here)!r})
+        """
+    )
+    sys.path.insert(0, str(here))
+    try:
+        assert imported(on_worker(name)).refused == ["lying_there", "lying"]
+    finally:
+        sys.path.remove(str(here))
+
+
+def test_an_environment_in_the_working_directory_is_installed(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """./.venv lies here, and what is in it does not merely lie here."""
+    packages = here / ".venv" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "installed_here.py").touch()
+    monkeypatch.syspath_prepend(packages)
+    importlib.invalidate_caches()
+    assert WorkingDirectory().has_code_of(find("installed_here"))
+    monkeypatch.setattr("site.getsitepackages", lambda: [str(packages)])
+    assert not WorkingDirectory().has_code_of(find("installed_here"))
+    assert WorkingDirectory().has_code_of(find("lying"))
+
+
+def test_a_directory_that_is_gone_holds_nothing(here: Path) -> None:
+    """Who has deleted the working directory can still import what is installed."""
+    (here / "lying.py").unlink()
+    here.rmdir()
+    directory = WorkingDirectory()
+    for name in ("json", "sys", "numpy"):
+        assert not directory.has_code_of(find(name))
+
+
+def test_nothing_is_remembered_of_who_was_wary(write: Write, here: Path) -> None:
+    """A thread that gets the identifier of another imports as ever."""
+    assert (here / "lying.py").exists()
+    on_worker(write(ASKS))
+    assert not hooks._wary

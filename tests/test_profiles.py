@@ -1,0 +1,204 @@
+"""`python -m ipywarmup enable`, `disable`, `status`: one file, which is our own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ipywarmup import profiles
+from ipywarmup.__main__ import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Command = Callable[..., tuple[int, str, str]]
+
+FILE = "profile_default/startup/50-ipywarmup.py"
+
+
+@pytest.fixture
+def ipython(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of IPython's profiles, which is not there yet."""
+    folder = tmp_path / "ipython"
+    monkeypatch.setenv("IPYTHONDIR", str(folder))
+    monkeypatch.delenv("IPYWARMUP_AUTO", raising=False)
+    return folder
+
+
+@pytest.fixture
+def command(ipython: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Return a function that runs a command: its status, what it says, its errors."""
+    del ipython
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = main(list(arguments))
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """Return all that is in a folder: the bytes of files, None for folders."""
+    return {
+        str(path.relative_to(folder)): None if path.is_dir() else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def make_profile(ipython: Path, name: str = "default") -> Path:
+    """Make a profile as somebody may have it."""
+    startup = ipython / f"profile_{name}" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "README").write_text("of IPython")
+    (startup / "00-first.py").write_text("import os\n")
+    (startup.parent / "ipython_config.py").write_text("c = get_config()\n")
+    (startup.parent / "ipython_config.json").write_text('{"a": 1}')
+    return startup
+
+
+def test_enable_and_disable_leave_what_they_found(
+    command: Command, ipython: Path
+) -> None:
+    """One file comes and goes; nothing else of the profile changes, byte for byte."""
+    make_profile(ipython)
+    before = tree(ipython)
+    file = ipython / FILE
+    assert command("status") == (0, "off for profile default\n", "")
+    assert command("enable") == (0, f"on for profile default: {file}\n", "")
+    assert {**before, FILE: file.read_bytes()} == tree(ipython)
+    assert command("status") == (0, f"on for profile default: {file}\n", "")
+    assert command("disable") == (0, "off for profile default\n", "")
+    assert tree(ipython) == before
+
+
+def test_both_can_be_repeated(command: Command, ipython: Path) -> None:
+    """The second time changes nothing, and says so."""
+    command("enable")
+    before = tree(ipython)
+    assert command("enable")[1].startswith("already on for profile default")
+    assert tree(ipython) == before
+    command("disable")
+    assert command("disable") == (0, "already off for profile default\n", "")
+
+
+def test_folders_that_were_not_there_go_again(command: Command, ipython: Path) -> None:
+    """Before the first kernel there is no profile; afterwards there is none either,
+    unless somebody has put something into it. Its own folder IPython makes when asked.
+    """
+    for make in (ipython, ipython / "profile_default", (ipython / FILE).parent):
+        make.mkdir(parents=True, exist_ok=True)
+        before = tree(ipython.parent)
+        command("enable")
+        assert (ipython / FILE).exists()
+        command("disable")
+        assert tree(ipython.parent) == before
+    (ipython / FILE).parent.rmdir()
+    command("enable")
+    (ipython / "profile_default" / "startup" / "theirs.py").touch()
+    command("disable")
+    assert list(tree(ipython)) == [
+        *("profile_default", "profile_default/startup"),
+        "profile_default/startup/theirs.py",
+    ]
+
+
+def test_another_profile_is_another(command: Command, ipython: Path) -> None:
+    """`--profile` names one that is there; the default one stays as it is."""
+    make_profile(ipython, "work")
+    status, said, _ = command("enable", "--profile", "work")
+    assert (status, said.split(":")[0]) == (0, "on for profile work")
+    assert (ipython / "profile_work" / "startup" / profiles.NAME).exists()
+    assert command("status")[1] == "off for profile default\n"
+
+
+@pytest.mark.parametrize("name", ["nosuch", "../default", "", "a\0b", "x" * 999])
+def test_a_profile_that_is_not_there(
+    command: Command, ipython: Path, name: str
+) -> None:
+    """One line says which, and what to do."""
+    make_profile(ipython)
+    before = tree(ipython.parent)
+    for what in ("enable", "disable", "status"):
+        status, said, error = command(what, "--profile", name)
+        assert (status, said, error.count("\n")) == (1, "", 1)
+        assert error.startswith(f"{what}: ")
+        assert "is no name of a profile" in error or "ipython profile create" in error
+    assert tree(ipython.parent) == before
+
+
+def test_a_file_of_somebody_else_stays(command: Command, ipython: Path) -> None:
+    """A file of our name that we did not write is neither replaced nor deleted."""
+    file = make_profile(ipython) / profiles.NAME
+    file.write_text("print('mine')")
+    before = tree(ipython)
+    for what in ("enable", "disable", "status"):
+        assert command(what) == (
+            1,
+            "",
+            f"{what}: {file} was written by somebody else; rename it first\n",
+        )
+    assert tree(ipython) == before
+
+
+def test_a_file_of_another_version_is_renewed(command: Command, ipython: Path) -> None:
+    """Which folders were made for it stays known."""
+    command("enable")
+    file = ipython / FILE
+    new = file.read_text()
+    file.write_text(new.replace("ipywarmup_start", "start_as_of_old"))
+    assert command("enable")[1].startswith("on for profile default")
+    assert file.read_text() == new
+    command("disable")
+    assert not tree(ipython)
+
+
+@pytest.mark.parametrize("way", ["ipython", "profile_default", "startup", "file"])
+def test_what_is_in_the_way_is_named(command: Command, ipython: Path, way: str) -> None:
+    """A profile that cannot be written is one line, and stays what it was."""
+    file = ipython / FILE
+    parents = {path.name: path for path in file.parents}
+    obstacle = parents.get(way, file)
+    obstacle.parent.mkdir(parents=True, exist_ok=True)
+    if way == "file":
+        obstacle.mkdir()
+    else:
+        obstacle.write_text("in the way")
+    before = tree(ipython.parent)
+    status, said, error = command("enable")
+    assert (status, said, error.count("\n")) == (1, "", 1)
+    assert str(ipython) in error
+    assert tree(ipython.parent) == before
+
+
+def test_status_tells_of_the_variable(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who wonders why nothing happens is told."""
+    command("enable")
+    for value, off in (("0", True), ("No", True), ("1", False), ("", False)):
+        monkeypatch.setenv("IPYWARMUP_AUTO", value)
+        assert ("IPYWARMUP_AUTO" in command("status")[1]) is off
+
+
+def test_a_terminal_of_the_profile_is_as_ever(ipython: Path, command: Command) -> None:
+    """IPython in a terminal runs the file too: it loads nothing and leaves no name."""
+    command("enable")
+    look = (
+        "import sys; print([name for name in (*sys.modules, *globals())"
+        " if 'ipywarmup' in name], 'WarmupMagics' in"
+        " get_ipython().magics_manager.registry)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "--no-banner", "-c", look],
+        env={**os.environ, "IPYTHONDIR": str(ipython)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("[] False\n", "")
