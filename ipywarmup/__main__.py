@@ -91,10 +91,16 @@ def main(arguments: list[str] | None = None) -> int:
         help="the one that a warmup borrows, in milliseconds (default:"
         f" {1000 * SWITCH_INTERVAL:g})",
     )
-    bench.add_argument(
+    other = bench.add_mutually_exclusive_group()
+    other.add_argument(
         "--own",
         action="store_true",
         help="measure what ipywarmup itself costs instead",
+    )
+    other.add_argument(
+        "--start",
+        action="store_true",
+        help="measure kernels that warm up at their start, beside such that do not",
     )
     for name, does in _START_UP.items():
         command = commands.add_parser(name, help=does)
@@ -112,6 +118,8 @@ def main(arguments: list[str] | None = None) -> int:
     if parsed.command == "bench":
         if parsed.own and (parsed.modules or parsed.plot):
             bench.error("--own takes no modules and draws no plot")
+        if parsed.start and parsed.plot:
+            bench.error("--start draws no plot")
         return _bench(parsed)
 
     # The demo needs packages that the library does not.
@@ -151,6 +159,10 @@ def _bench(parsed: argparse.Namespace) -> int:
     from ipywarmup.bench import command, own  # noqa: PLC0415
 
     try:
+        if parsed.start:
+            return command.run_start(
+                parsed.modules, count=parsed.rounds, as_json=parsed.json
+            )
         if parsed.own:
             return own.run(rounds=parsed.rounds, as_json=parsed.json)
         return command.run(

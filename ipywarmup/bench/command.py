@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ipywarmup.bench import picture, report, rounds
+from ipywarmup.bench import picture, report, rounds, start
 from ipywarmup.defaults import SWITCH_INTERVAL
 from ipywarmup.names import check_names
 
@@ -63,6 +63,34 @@ def run(  # noqa: PLR0913 - one for each option
             return _refuse(f"the plot cannot be written: {error}")
         print(f"bench: the stalls are drawn in {plot}", file=sys.stderr)
     return 0
+
+
+def run_start(modules: list[str], *, count: int, as_json: bool) -> int:
+    """
+    Measure kernels that warm up at their start, then print a table or JSON.
+
+    Parameters
+    ----------
+    modules : list of str
+        What the notebook imports; when empty, what is installed of `rounds.HEAVY`.
+    count : int
+        How many rounds to measure.
+    as_json : bool
+        Print every round's figures.
+
+    Returns
+    -------
+    int
+        The exit status: 2 if there is nothing to measure.
+    """
+    try:
+        names = check_names(dict.fromkeys(modules)) or rounds.installed()
+    except (ValueError, rounds.ModuleError) as error:
+        return _refuse(str(error))
+    for name in names:
+        if not rounds.is_installed(name.partition(".")[0]):
+            return _refuse(f"{name!r} is not installed")
+    return start.run(names, rounds=count, as_json=as_json)
 
 
 def _refuse(words: str) -> int:

@@ -9,25 +9,15 @@ panel cannot do without.
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
 
 from ipywarmup.bench import own_programs
 from ipywarmup.bench.program import MARK
 from ipywarmup.bench.rounds import HEAVY, compile_bytecode
-
-
-class Line(NamedTuple):
-    """One measured quantity: its key, its words, its unit."""
-
-    key: str
-    what: str
-    unit: str
-
+from ipywarmup.bench.table import Line, Ratio, print_table
 
 LINES = (
     Line("load", "%load_ext ipywarmup", "ms"),
@@ -57,32 +47,32 @@ LINES = (
 )
 
 RATIOS = (
-    ("first", "ipywidgets", "first %warmup / import ipywidgets"),
-    (
+    Ratio("first", "ipywidgets", "first %warmup / import ipywidgets"),
+    Ratio(
         "warmed light 10000",
         "warmed light 100",
         "light modules, per module: 10,000 / 100",
     ),
-    (
+    Ratio(
         "panel 10000",
         "warmed light 10000",
         "10,000 light modules: in a kernel with the panel / without",
     ),
-    ("submit 10000", "submit 100", "submit, per module: 10,000 / 100"),
-    ("all 10000", "all 100", "until done, per module: 10,000 / 100"),
-    ("guarded import", "plain import", "heavy import: with hooks / without"),
-    (
+    Ratio("submit 10000", "submit 100", "submit, per module: 10,000 / 100"),
+    Ratio("all 10000", "all 100", "until done, per module: 10,000 / 100"),
+    Ratio("guarded import", "plain import", "heavy import: with hooks / without"),
+    Ratio(
         "guarded import, processor",
         "plain import, processor",
         "the same, processor time: with hooks / without",
     ),
-    ("guarded look-up", "plain look-up", "`import json`: with hooks / without"),
-    (
+    Ratio("guarded look-up", "plain look-up", "`import json`: with hooks / without"),
+    Ratio(
         "after look-up",
         "without look-up",
         "left behind: `import json` after a warmup / without one",
     ),
-    (
+    Ratio(
         "after access",
         "without access",
         "left behind: attribute after a warmup / without one",
@@ -117,18 +107,7 @@ def run(*, rounds: int, as_json: bool) -> int:
     if as_json:
         print(json.dumps(measured))
         return 0
-    print(f"{'':<58}{'median':>8}{'min':>8}{'max':>8}")
-    for line in LINES:
-        figures = [figures[line.key] for figures in measured]
-        middle = statistics.median(figures)
-        print(
-            f"{line.what:<58}{middle:>8.1f}{min(figures):>8.1f}{max(figures):>8.1f}"
-            f" {line.unit}"
-        )
-    for upper, lower, what in RATIOS:
-        ratios = [figures[upper] / figures[lower] for figures in measured]
-        middle = statistics.median(ratios)
-        print(f"{what:<58}{middle:>8.3f}{min(ratios):>8.3f}{max(ratios):>8.3f}")
+    print_table(LINES, RATIOS, measured)
     return 0
 
 
