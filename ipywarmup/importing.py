@@ -18,6 +18,7 @@ from ipywarmup.importlock.failures import (
 from ipywarmup.importlock.filters import own_filters
 from ipywarmup.importlock.hooks import hooks, package_of
 from ipywarmup.importlock.partial import hide_frames
+from ipywarmup.importlock.traces import tracing
 from ipywarmup.nearest import hint_for
 from ipywarmup.output import collected
 from ipywarmup.responsiveness.bystanders import Bystanders
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType, TracebackType
 
+    from ipywarmup.importlock.traces import Trace
     from ipywarmup.responsiveness.stalls import Stall
 
 _LONGEST_TRACEBACK = 20_000
@@ -130,11 +132,12 @@ def import_module(name: str) -> Outcome:
         return Outcome(exception=exception, traceback=_without_importing(exception))
 
 
-def import_on_worker(
+def import_on_worker(  # noqa: PLR0913 - what a warmup wants of it
     name: str,
     *,
     refuse: bool = True,
     installed_only: bool = False,
+    trace: Trace | None = None,
     follow_up: Callable[[Outcome], object] = lambda _: None,
     on_stall: Callable[[Stall], object] = lambda _: None,
 ) -> Outcome:
@@ -153,6 +156,8 @@ def import_on_worker(
         Whether to refuse what is known to hang on a worker.
     installed_only : bool
         Whether to keep code of the working directory from running.
+    trace : Trace, optional
+        Takes down what is imported, on this thread and on those that it starts.
     follow_up : callable
         Is told the outcome where whatever it imports in turn disturbs nobody, either.
     on_stall : callable
@@ -172,6 +177,7 @@ def import_on_worker(
         hooks.borrowed(),
         own_filters(),
         hooks.installed_only() if installed_only else contextlib.nullcontext(),
+        tracing(trace) if trace is not None else contextlib.nullcontext(),
     ):
         outcome = _import_and_heal(name)
         if outcome.exception is not None and is_transient(outcome.exception):

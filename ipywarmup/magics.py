@@ -22,6 +22,7 @@ from ipywarmup.defaults import (
     SWITCH_INTERVAL,
     default_lanes,
 )
+from ipywarmup.foreground import Foreground
 
 if TYPE_CHECKING:
     import threading
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ipywarmup.panel.publisher import Publisher
     from ipywarmup.panel.views import TableView
     from ipywarmup.panel.widget import WidgetPanel
+    from ipywarmup.report.views import ReportView
     from ipywarmup.run import Run
 
 
@@ -96,6 +98,7 @@ class WarmupMagics(Magics):
         self.publisher: Publisher | None = None
         self.panels: list[WidgetPanel] = []
         self.arrivals: Arrivals | None = None
+        self.foreground = Foreground()
         # What looks for something to warm at the start of a kernel.
         self.starting: threading.Thread | None = None
         # The run whose records wake the publisher.
@@ -111,7 +114,9 @@ class WarmupMagics(Magics):
 
     @no_var_expand
     @line_cell_magic
-    def warmup(self, line: str, cell: str | None = None) -> TableView | None:
+    def warmup(
+        self, line: str, cell: str | None = None
+    ) -> TableView | ReportView | None:
         """
         Import heavy modules in the background, while the next cells run.
 
@@ -146,6 +151,13 @@ class WarmupMagics(Magics):
             Import again what has failed.
         %warmup reset
             Forget the warmup and start over.
+        %warmup report [MODULE] [--trace FILE] [--json FILE]
+            Show where the time went within all imports of this warmup, or one: what
+            caused what, and how long each took in total and itself. --trace writes
+            it for Perfetto or speedscope, --json as data.
+        %warmup suggest
+            Name what cells have imported in the foreground since the extension was
+            loaded that took 100 ms or more, with the line to paste.
         %warmup help
             Show this page.
 
@@ -191,9 +203,13 @@ class WarmupMagics(Magics):
         from ipywarmup.responsiveness.settings import settings  # noqa: PLC0415
 
         self.manager.reset()
+        shell: Any = self.shell
+        self.foreground.end()
+        # IPython drops one that raises by itself.
+        with contextlib.suppress(ValueError):
+            shell.ast_transformers.remove(self.foreground)
+            shell.events.unregister("post_execute", self.foreground.end)
         if self.arrivals is not None:
-            shell: Any = self.shell
-            # IPython drops one that raises by itself.
             with contextlib.suppress(ValueError):
                 shell.ast_transformers.remove(self.arrivals)
             self.arrivals.close()
@@ -263,6 +279,9 @@ def load(shell: InteractiveShell) -> None:
         return
     magics = WarmupMagics(shell)
     shell.register_magics(magics)
+    transformers: list[Any] = shell.ast_transformers
+    transformers.append(magics.foreground)
+    shell.events.register("post_execute", magics.foreground.end)
     for name in _NAMES:
         shell.set_hook("complete_command", magics.complete, str_key=name)
 

@@ -647,6 +647,7 @@ class WarmupManager:
                 name,
                 refuse=self.refuse_unsafe,
                 installed_only=name in run.untyped,
+                trace=run.trace,
                 follow_up=functools.partial(self._follow_up, run, name),
                 on_stall=run.note_stall,
             )

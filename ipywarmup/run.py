@@ -9,6 +9,7 @@ import operator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from ipywarmup.importlock.times import Times
+from ipywarmup.importlock.traces import Trace
 from ipywarmup.kernel import outside_cells
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Run:
         # Ended, but the log does not say so yet: `wait` waits for that, too.
         self.unlogged: set[str] = set()
         self.times = Times()
+        self.trace = Trace()
         self.worst_stall_ms: float | None = None
         # By when they began: workers that import at the same time see the same ones.
         self._stalls: dict[float, Stall] = {}

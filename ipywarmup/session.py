@@ -15,10 +15,11 @@ from IPython.core.error import UsageError
 from IPython.display import clear_output
 
 from ipywarmup.canary import CanaryStatus
+from ipywarmup.foreground import LEAST_MS
 from ipywarmup.importcell import MARK, Arrivals
 from ipywarmup.importlock.bootstrap import is_initializing, unsupported
 from ipywarmup.kernel import is_kernel
-from ipywarmup.panel.rows import enumerate_names
+from ipywarmup.panel.rows import duration, enumerate_names
 from ipywarmup.panel.text import printable
 from ipywarmup.panel.views import CANARY_ROWS, TableView
 from ipywarmup.sources.files import SourceError
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from ipywarmup.magics import WarmupMagics
     from ipywarmup.panel.widget import WidgetPanel
+    from ipywarmup.report.views import ReportView
     from ipywarmup.run import FollowUp
 
 _UNNOTICED = 0.2
@@ -38,13 +40,13 @@ _FLUSH = 2.0
 """Seconds that a wait spends at most on the panel's last picture."""
 
 
-def run_line(magics: WarmupMagics, line: str) -> TableView | None:
+def run_line(magics: WarmupMagics, line: str) -> TableView | ReportView | None:
     """
     Carry out one line.
 
     Returns
     -------
-    TableView or None
+    TableView, ReportView or None
         What the cell displays.
 
     Raises
@@ -54,30 +56,7 @@ def run_line(magics: WarmupMagics, line: str) -> TableView | None:
     """
     with _refused_as("%warmup"):
         request = parse(line)
-    manager = magics.manager
-    if request.command == "warm":
-        _warm(magics, request)
-    elif request.command in {"notebook", "file"}:
-        _warm_file(magics, request)
-    elif request.command == "wait":
-        _wait(magics, request)
-    elif request.command == "status":
-        run = manager.run
-        return TableView(
-            manager.snapshot(run), manager.totals(run), manager.stalls(run)
-        )
-    elif request.command == "canaries":
-        return TableView(manager.snapshot(), limit=CANARY_ROWS)
-    elif request.command == "cancel":
-        _say("Cancelled", manager.cancel(), otherwise="Nothing to cancel.")
-    elif request.command == "retry":
-        _retry(magics)
-    elif request.command == "reset":
-        manager.reset()
-        print("Warmup forgotten; the next %warmup starts a new one.")
-    else:
-        print(magics.manual)
-    return None
+    return _COMMANDS[request.command](magics, request)
 
 
 def run_cell(magics: WarmupMagics, line: str, cell: str) -> None:
@@ -238,11 +217,90 @@ def _wait(magics: WarmupMagics, request: Request) -> None:
     _block(magics, request)
 
 
-def _retry(magics: WarmupMagics) -> None:
+def _status(magics: WarmupMagics, _request: Request) -> TableView:
+    manager, run = magics.manager, magics.manager.run
+    return TableView(manager.snapshot(run), manager.totals(run), manager.stalls(run))
+
+
+def _canaries(magics: WarmupMagics, _request: Request) -> TableView:
+    return TableView(magics.manager.snapshot(), limit=CANARY_ROWS)
+
+
+def _cancel(magics: WarmupMagics, _request: Request) -> None:
+    _say("Cancelled", magics.manager.cancel(), otherwise="Nothing to cancel.")
+
+
+def _reset(magics: WarmupMagics, _request: Request) -> None:
+    magics.manager.reset()
+    print("Warmup forgotten; the next %warmup starts a new one.")
+
+
+def _help(magics: WarmupMagics, _request: Request) -> None:
+    print(magics.manual)
+
+
+def _retry(magics: WarmupMagics, _request: Request) -> None:
     names = magics.manager.retry()
     _say("Trying again", names, otherwise="Nothing has failed.")
     if names:
         _follow(magics)
+
+
+def _report(magics: WarmupMagics, request: Request) -> ReportView | None:
+    """Show where the time of imports went, or write it to files."""
+    from ipywarmup.report import files, tree, views  # noqa: PLC0415
+
+    run = magics.manager.run
+    module = request.modules[0] if request.modules else None
+    found = tree.branches(run.trace, module)
+    if not found:
+        raise UsageError(f"%warmup report: {_why_no_report(magics, module)}")
+    written = [
+        (path, content)
+        for path, content in (
+            (request.trace, files.as_trace),
+            (request.json, files.as_json),
+        )
+        if path is not None
+    ]
+    try:
+        for path, content in written:
+            files.write(path, content(found, magics.manager.stalls(run)))
+            print(f"Written: {printable(path)}")
+    except files.FileError as error:
+        raise UsageError(f"%warmup report: {printable(str(error))}") from None
+    return None if written else views.ReportView(found, run.trace.dropped)
+
+
+def _why_no_report(magics: WarmupMagics, module: str | None) -> str:
+    run = magics.manager.run
+    if module is None:
+        return "nothing was imported yet; start it with %warmup"
+    shown = printable(repr(module))
+    if module in run.pending:
+        return f"{shown} is not imported yet; see %warmup wait"
+    if module in run.completed:
+        return f"{shown} was imported already when its warmup began"
+    if module in run.failed:
+        return f"{shown} failed before there was anything to import"
+    if module in sys.modules:
+        return f"{shown} was imported without this warmup; see %warmup suggest"
+    return f"{shown} is not being warmed; start it with %warmup"
+
+
+def _suggest(magics: WarmupMagics, _request: Request) -> None:
+    """Say what would have been worth a warmup."""
+    warmed = {canary.module for canary in magics.manager.snapshot()}
+    found = magics.foreground.suggestions(warmed)
+    if not found:
+        print(
+            f"Nothing that cells have imported since %load_ext took {LEAST_MS:g} ms or"
+            " more, or it was warmed."
+        )
+        return
+    took = [f"{name} {duration(ms)}" for name, ms in found.items()]
+    print(f"Imported in the foreground: {enumerate_names(took, most=8)}")
+    print(f"%warmup {' '.join(found)}")
 
 
 def _follow(magics: WarmupMagics) -> None:
@@ -308,3 +366,21 @@ def _say(what: str, names: Sequence[str], *, otherwise: str = "") -> None:
     said = f"{what}: {enumerate_names(names, most=8)}" if names else otherwise
     if said:
         print(said)
+
+
+_COMMANDS: dict[
+    str, Callable[[WarmupMagics, Request], TableView | ReportView | None]
+] = {
+    "warm": _warm,
+    "notebook": _warm_file,
+    "file": _warm_file,
+    "wait": _wait,
+    "status": _status,
+    "canaries": _canaries,
+    "report": _report,
+    "suggest": _suggest,
+    "cancel": _cancel,
+    "retry": _retry,
+    "reset": _reset,
+    "help": _help,
+}

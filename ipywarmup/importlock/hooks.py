@@ -20,7 +20,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ipywarmup.importlock import bootstrap, filters, locks, partial
+from ipywarmup.importlock import bootstrap, filters, locks, partial, traces
 from ipywarmup.importlock.births import Births
 from ipywarmup.importlock.places import WorkingDirectory
 
@@ -318,9 +318,14 @@ class ImportHooks:
 
         def get_guarded_lock(name: str) -> Any:  # noqa: ANN401
             module_lock = get_module_lock(name)
-            if self._needs_no_guard(name, module_lock):
-                return module_lock
-            return _GuardedLock(self, name, module_lock)
+            lane = traces.lane()
+            if lane is not None and bootstrap.is_look_up(sys._getframe(1)):  # noqa: SLF001
+                lane = None
+            if not self._needs_no_guard(name, module_lock):
+                return _GuardedLock(self, name, module_lock, lane)
+            if lane is not None:
+                return traces.RecordingLock(name, module_lock, lane)
+            return module_lock
 
         def init_and_mark(
             spec: Any,  # noqa: ANN401
@@ -334,12 +339,7 @@ class ImportHooks:
             return module
 
         def module_from_spec(spec: Any) -> ModuleType:  # noqa: ANN401
-            if here := self._wary.get(threading.get_ident()):
-                _refuse_code_of(here, spec)
-            if threading.get_ident() in self._workers and (
-                file := bootstrap.extension_file(spec)
-            ):
-                self.before_extension(file)
+            self._before_loading(spec)
             unfinished = self._unfinished.pop(spec.name, None)
             if unfinished is None or not bootstrap.creates_by_importlib(spec):
                 new: ModuleType = create_module(spec)
@@ -351,6 +351,7 @@ class ImportHooks:
             {
                 init_and_mark.__code__,
                 module_from_spec.__code__,
+                self._before_loading.__code__,
                 _refuse_code_of.__code__,
             }
         )
@@ -360,6 +361,16 @@ class ImportHooks:
         bootstrap.Functions(get_guarded_lock, init_and_mark, module_from_spec).put()
         self._births.install()
         self._note_imports_under_way()
+
+    def _before_loading(self, spec: Any) -> None:  # noqa: ANN401
+        """Do what comes before a module is made, which was found."""
+        me = threading.get_ident()
+        if here := self._wary.get(me):
+            _refuse_code_of(here, spec)
+        if lane := traces.lane():
+            lane.load(spec.name)
+        if me in self._workers and (file := bootstrap.extension_file(spec)):
+            self.before_extension(file)
 
     def _note_imports_under_way(self) -> None:
         """Remember what began without the package locks, to wait for it."""
@@ -372,6 +383,7 @@ class ImportHooks:
 
     def _note_birth(self, thread: int) -> None:
         self.locks.started(thread)
+        traces.started(thread)
         here = self._wary.get(threading.get_ident())
         if here is not None:
             self._wary[thread] = here
@@ -491,10 +503,18 @@ def _empty(module: ModuleType, name: str) -> None:
 class _GuardedLock:
     """The lock of a module, behind that of its package."""
 
-    __slots__ = ("_hooks", "_module_lock", "_name", "_package", "_taken")
+    __slots__ = ("_hooks", "_lane", "_module_lock", "_name", "_package", "_taken")
 
-    def __init__(self, hooks: ImportHooks, name: str, module_lock: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        hooks: ImportHooks,
+        name: str,
+        module_lock: Any,  # noqa: ANN401
+        lane: traces.Lane | None,
+    ) -> None:
         self._hooks = hooks
+        # Where to note the import down; a look-up is none.
+        self._lane = lane
         self._name = name
         self._package = package_of(name)
         self._module_lock = module_lock
@@ -502,6 +522,14 @@ class _GuardedLock:
 
     def acquire(self) -> bool:
         hooks, package = self._hooks, self._package
+        if self._lane is not None:
+            self._lane.enter(self._name)
+            try:
+                self._taken = hooks.acquire(package, self._module_lock)
+            except BaseException:
+                self._lane.leave(failed=True)
+                raise
+            return True
         if hooks.locks.is_inside(package) or not bootstrap.is_look_up(
             sys._getframe(1)  # noqa: SLF001
         ):
@@ -525,6 +553,8 @@ class _GuardedLock:
             if self._taken:
                 self._module_lock.release()
             raised = sys.exception()
+            if self._lane is not None:
+                self._lane.leave(failed=raised is not None)
             if raised is not None:
                 partial.hide_frames(raised)
         finally:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ipywarmup.conditions import Condition
 from ipywarmup.defaults import PATIENCE
+from ipywarmup.importlock import traces
 from ipywarmup.importlock.graph import EVERYTHING, LockGraph, nothing_is_complete
 from ipywarmup.importlock.times import waiting_for
 
@@ -226,7 +227,7 @@ class PackageLocks:
                         self._left_behind[thread] = self._pulse(thread)
                         break
                     # Nobody tells: what is waited for is no lock of ours.
-                    wait = waiting_for(self._graph.ahead_of(me), self._condition.wait)
+                    wait = self._waiting(me)
                     wait(min(_MOMENT, self.patience / _LOOKS))
                 else:
                     return True
@@ -309,9 +310,15 @@ class PackageLocks:
                     f"no progress for {self.patience:g} s, what it lacks yet is missing"
                 )
                 return self._graph.enter(me, package, force=True) or set()
-            wait = waiting_for(self._graph.ahead_of(me), self._condition.wait)
+            wait = self._waiting(me)
             wait(self.patience / _LOOKS)
         return circle
+
+    def _waiting(self, me: int) -> Callable[[float], object]:
+        """Return what waits for a moment, and counts as waiting for those ahead."""
+        return traces.waiting(
+            waiting_for(self._graph.ahead_of(me), self._condition.wait)
+        )
 
     def _pulses(self, me: int) -> dict[int, object | None]:
         return {thread: self._pulse(thread) for thread in self._graph.runners(me)}

@@ -39,9 +39,9 @@ def completions(
     words: Iterable[str]
     if word.startswith("-"):
         words = flags_of(command)
-    elif command in {"notebook", "file"}:
+    elif command in {"notebook", "file"} or before[-1:] in (["--trace"], ["--json"]):
         return None
-    elif command == "wait":
+    elif command in {"wait", "report"}:
         words = asked_for
     elif command != "warm":
         words = ()

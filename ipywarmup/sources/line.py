@@ -17,7 +17,7 @@ from ipywarmup.sources.installed import find
 
 SUBCOMMANDS = (
     *("status", "wait", "canaries", "cancel", "retry", "reset"),
-    *("notebook", "file", "help"),
+    *("notebook", "file", "report", "suggest", "help"),
 )
 
 
@@ -43,6 +43,8 @@ class Request(NamedTuple):
         Whether to show nothing.
     path : str or None
         The file to read names from.
+    trace, json : str or None
+        Files to write a report to.
     """
 
     command: str
@@ -51,6 +53,8 @@ class Request(NamedTuple):
     timeout: float | None = None
     quiet: bool = False
     path: str | None = None
+    trace: str | None = None
+    json: str | None = None
 
 
 def parse(line: str) -> Request:
@@ -73,8 +77,9 @@ def parse(line: str) -> Request:
     command = tokens[0] if tokens and tokens[0] in SUBCOMMANDS else "warm"
     if command == "wait":
         return _request(command, _wait_parser(), tokens[1:], literal)
-    if command in {"notebook", "file"}:
-        return _file_request(command, line)
+    if command in {"notebook", "file", "report"}:
+        # What names files can have quotes.
+        return _QUOTED[command](command, line)
     if command != "warm":
         if extra := tokens[1:] + literal:
             raise LineError(
@@ -145,11 +150,7 @@ def _understood(parser: _Parser, tokens: list[str]) -> tuple[list[str], Request]
 
 def _file_request(command: str, line: str) -> Request:
     """Parse a line that names a file, in quotes if there are blanks in it."""
-    try:
-        _, *tokens = shlex.split(line, comments=True)
-    except ValueError as error:
-        raise LineError(f"{str(error).lower()} in {line.strip()!r}") from None
-    paths, flags = _understood(_warm_parser(), tokens)
+    paths, flags = _understood(_warm_parser(), _quoted(line))
     if len(paths) > 1:
         raise LineError(
             f"{command} takes one file, but got {paths[1]!r}, too; put quotes"
@@ -158,6 +159,37 @@ def _file_request(command: str, line: str) -> Request:
     if command == "file" and not paths:
         raise LineError("name the script, as in %warmup file train.py")
     return flags._replace(command=command, path=paths[0] if paths else None)
+
+
+def _report_request(command: str, line: str) -> Request:
+    """Parse a line that may name a module, and files in quotes."""
+    parser = _report_parser()
+    parsed, unknown = parser.parse_known_intermixed_args(_quoted(line))
+    if unknown:
+        raise LineError(_unknown(unknown[0], parser))
+    if len(parsed.modules) > 1:
+        raise LineError(f"report takes one module, but got {parsed.modules[1]!r}, too")
+    try:
+        names = check_names(parsed.modules)
+    except ValueError as error:
+        raise LineError(str(error)) from None
+    return Request(command, tuple(names), trace=parsed.trace, json=parsed.json)
+
+
+_QUOTED = {
+    "notebook": _file_request,
+    "file": _file_request,
+    "report": _report_request,
+}
+
+
+def _quoted(line: str) -> list[str]:
+    """Return what stands behind a subcommand, where quotes keep blanks."""
+    try:
+        _, *tokens = shlex.split(line, comments=True)
+    except ValueError as error:
+        raise LineError(f"{str(error).lower()} in {line.strip()!r}") from None
+    return tokens
 
 
 def _check_meaning(name: str, *, first: bool) -> None:
@@ -197,6 +229,8 @@ def flags_of(command: str) -> list[str]:
     """Return the flags of a subcommand, or of "warm"; most have none."""
     if command == "wait":
         return _flags(_wait_parser())
+    if command == "report":
+        return _flags(_report_parser())
     if command in {"warm", "notebook", "file"}:
         return _flags(_warm_parser())
     return []
@@ -241,4 +275,13 @@ def _warm_parser() -> _Parser:
     parser.add_argument("--timeout", type=_seconds)
     parser.add_argument("--wait", action="store_true")
     parser.add_argument("--quiet", action="store_true")
+    return parser
+
+
+@functools.cache
+def _report_parser() -> _Parser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("modules", nargs="*")
+    parser.add_argument("--trace", metavar="FILE")
+    parser.add_argument("--json", metavar="FILE")
     return parser

@@ -1,0 +1,275 @@
+"""What each thread imports for a warmup, module by module, and how long that takes."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
+
+from ipywarmup.forks import in_child
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MOST_RECORDS = 50_000
+"""How many imports are kept of a warmup: the nine heaviest packages have 4,000."""
+_SHORTEST = 0.000_1
+"""Seconds that it has to take to find out that there is nothing to import."""
+
+_clock = time.perf_counter
+
+
+class Record(NamedTuple):
+    """
+    One import of one module on one thread.
+
+    Parameters
+    ----------
+    module : str
+    depth : int
+        How many imports of the same thread it is within.
+    begin, end : float
+        Seconds of `time.perf_counter`.
+    waited : float
+        Seconds of that in which the thread waited for others, while it was within no
+        import that is within this one.
+    failed : bool
+    """
+
+    module: str
+    depth: int
+    begin: float
+    end: float
+    waited: float
+    failed: bool
+
+
+class _Open:
+    """An import that has begun."""
+
+    __slots__ = ("begin", "has_kept", "loads", "module", "waited")
+
+    def __init__(self, module: str) -> None:
+        self.module = module
+        self.waited = 0.0
+        self.loads = False
+        # Whether an import within it has been kept.
+        self.has_kept = False
+        self.begin = _clock()
+
+
+class Lane:
+    """
+    What one thread imports; only that thread writes.
+
+    Parameters
+    ----------
+    thread_name : str
+    started_by : str or None
+        The module whose import has started the thread.
+
+    Attributes
+    ----------
+    records : list of Record
+        In the order in which the imports ended.
+    """
+
+    def __init__(
+        self, trace: Trace, thread_name: str, started_by: str | None = None
+    ) -> None:
+        self.trace = trace
+        self.thread_name = thread_name
+        self.started_by = started_by
+        self.records: list[Record] = []
+        self._open: list[_Open] = []
+
+    @property
+    def current(self) -> str | None:
+        """The module that the thread is importing."""
+        return self._open[-1].module if self._open else None
+
+    def enter(self, module: str) -> None:
+        """Begin an import."""
+        self._open.append(_Open(module))
+
+    def load(self, module: str) -> None:
+        """Note that there is such a module, and that this thread loads it."""
+        if self._open and self._open[-1].module == module:
+            self._open[-1].loads = True
+
+    def leave(self, *, failed: bool) -> None:
+        """End the import that has begun last."""
+        end = _clock()
+        if not self._open:  # Ctrl-C
+            return
+        ended = self._open.pop()
+        # Circles look for modules that they are about to complete, by the thousand.
+        if not (ended.loads or ended.has_kept or end - ended.begin >= _SHORTEST):
+            return
+        # What is kept has all around it kept.
+        if not self.trace.has_room() and not ended.has_kept:
+            self.trace.dropped += 1
+            return
+        depth = len(self._open)
+        self.records.append(
+            Record(ended.module, depth, ended.begin, end, ended.waited, failed)
+        )
+        if self._open:
+            self._open[-1].has_kept = True
+
+    def wait(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Wait for other threads."""
+        begin = _clock()
+        try:
+            return call(*args, **kwargs)
+        finally:
+            if self._open:
+                self._open[-1].waited += _clock() - begin
+
+
+class Trace:
+    """
+    All that some imports have imported, on whichever threads.
+
+    Attributes
+    ----------
+    lanes : list of Lane
+        A lane for each thread.
+    dropped : int
+        How many imports were not kept, since there were too many.
+    """
+
+    def __init__(self) -> None:
+        self.lanes: list[Lane] = []
+        self.dropped = 0
+
+    def has_room(self) -> bool:
+        """Whether more can be kept."""
+        return sum(len(lane.records) for lane in self.lanes) < MOST_RECORDS
+
+
+# By thread: what its imports are noted down in.
+_lanes: dict[int, Lane] = {}
+
+
+class tracing:  # noqa: N801 - used as a function
+    """
+    Note down what the calling thread imports during a block, while hooks are in.
+
+    What threads import that are started meanwhile is noted down, too.
+
+    Parameters
+    ----------
+    trace : Trace
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._former: Lane | None = None
+
+    def __enter__(self) -> None:
+        """Begin."""
+        name = threading.current_thread().name
+        lane = next(
+            (
+                lane
+                for lane in self._trace.lanes
+                if lane.thread_name == name and lane.started_by is None
+            ),
+            None,
+        )
+        if lane is None:
+            lane = Lane(self._trace, name)
+            self._trace.lanes.append(lane)
+        self._former = _lanes.get(threading.get_ident())
+        _lanes[threading.get_ident()] = lane
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End; what threads import that were started meanwhile counts no longer."""
+        me = threading.get_ident()
+        for thread, lane in list(_lanes.items()):
+            if thread == me or (lane.trace is self._trace and lane.started_by):
+                _lanes.pop(thread, None)
+        if self._former is not None:
+            _lanes[me] = self._former
+
+
+def lane() -> Lane | None:
+    """Return what the imports of the calling thread are noted down in, if anywhere."""
+    return _lanes.get(threading.get_ident())
+
+
+def started(thread: int) -> None:
+    """Note that the calling thread has started another."""
+    mine = lane()
+    if mine is None or mine.current is None:
+        _lanes.pop(thread, None)
+        return
+    names = {each.ident: each.name for each in threading.enumerate()}
+    _lanes[thread] = new = Lane(
+        mine.trace, names.get(thread, f"thread {thread}"), mine.current
+    )
+    mine.trace.lanes.append(new)
+
+
+def waiting(call: Callable[P, T]) -> Callable[P, T]:
+    """Make a call count as waiting within the import of the calling thread."""
+    mine = lane()
+    return call if mine is None else functools.partial(mine.wait, call)
+
+
+def _forget_others() -> None:
+    """Keep the lane of the calling thread, the only one after a fork."""
+    me = threading.get_ident()
+    for thread in list(_lanes):
+        if thread != me:
+            del _lanes[thread]
+
+
+in_child(_forget_others)
+
+
+class RecordingLock:
+    """
+    The lock of a module, taken for its import on a thread that has a lane.
+
+    Parameters
+    ----------
+    module : str
+    module_lock : object
+        With `acquire` and `release`.
+    lane : Lane
+    """
+
+    __slots__ = ("_lane", "_module", "_module_lock")
+
+    def __init__(self, module: str, module_lock: object, lane: Lane) -> None:
+        self._module = module
+        self._module_lock = module_lock
+        self._lane = lane
+
+    def acquire(self) -> bool:
+        """Begin an import."""
+        self._lane.enter(self._module)
+        try:
+            taken: bool = self._module_lock.acquire()  # type: ignore[attr-defined]
+        except BaseException:
+            self._lane.leave(failed=True)
+            raise
+        return taken
+
+    def release(self) -> None:
+        """End it."""
+        self._lane.leave(failed=sys.exception() is not None)
+        self._module_lock.release()  # type: ignore[attr-defined]

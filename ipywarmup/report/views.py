@@ -1,0 +1,67 @@
+"""What %warmup report returns: a picture where there are pictures, else text."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+from ipywarmup.report import icicle, text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ipywarmup.report.tree import Branch
+
+_WORDS = "font-size:13px;line-height:1.5;padding:2px 6px"
+
+
+class ReportView:
+    """
+    Where the time went.
+
+    Parameters
+    ----------
+    branches : sequence of Branch
+        What each thread has imported.
+    dropped : int
+        How many imports were too many to be kept.
+    """
+
+    def __init__(self, branches: Sequence[Branch], dropped: int = 0) -> None:
+        self._branches = branches
+        self._dropped = dropped
+
+    def _repr_mimebundle_(
+        self,
+        include: object = None,  # noqa: ARG002 - IPython filters what it gets
+        exclude: object = None,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Return text/plain and text/html."""
+        return {"text/plain": repr(self), "text/html": self._html()}
+
+    def __repr__(self) -> str:
+        """Return the text."""
+        dropped = f"\n\nNot kept: {self._dropped} more" if self._dropped else ""
+        return f"{text.render(self._branches)}{dropped}"
+
+    def _html(self) -> str:
+        # Without trust the pictures are lost; the text stays.
+        drawn = "".join(
+            f'<div style="{_WORDS};font-weight:600">{_escape(text.headline(branch))}'
+            "</div>"
+            '<div style="max-height:396px;overflow:auto;padding:0 6px">'
+            f"{icicle.render(branch, f'Where the time went: {text.headline(branch)}')}"
+            "</div>"
+            for branch in self._branches
+        )
+        return (
+            f'<div class="ipywarmup-report">{drawn}'
+            f'<div style="{_WORDS}">{_escape(text.costliest(self._branches))}</div>'
+            f'<details style="{_WORDS}"><summary>The tree, in words</summary>'
+            '<pre style="overflow:auto;max-height:396px;background:transparent;'
+            f'color:inherit">{_escape(repr(self))}</pre></details></div>'
+        )
+
+
+def _escape(words: str) -> str:
+    return html.escape(words.encode(errors="backslashreplace").decode())
