@@ -33,6 +33,10 @@ class Foreground:
         # those of waiting for others.
         self.took_ms: dict[str, float] = {}
 
+    def __repr__(self) -> str:
+        """Return what it is; there is one for each shell."""
+        return f"<{type(self).__name__} of {__name__}>"
+
     def visit(self, cell: ast.AST) -> ast.AST:
         """Look at a cell that is about to run; it stays as it is."""
         if (

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    Inherit = Callable[[int], object]
+
 
 class Births:
     """
@@ -19,13 +21,29 @@ class Births:
     ----------
     tell : callable
         ``tell(thread_id)`` is called on the thread that has started another.
+    inheritance : callable
+        Called on a thread that is about to start another; returns what the other one
+        inherits, if anything: a function to be called with its identifier, before it
+        imports anything.
+    disinherit : callable
+        ``disinherit(thread_id)`` is called when an heir has ended.
     """
 
-    def __init__(self, tell: Callable[[int], object]) -> None:
+    def __init__(
+        self,
+        tell: Callable[[int], object],
+        inheritance: Callable[[], Inherit | None],
+        disinherit: Callable[[int], object],
+    ) -> None:
         self._tell = tell
+        self._inheritance = inheritance
+        self._disinherit = disinherit
         self._installed = False
         self._originals: tuple[Any, Any] = (None, None)
         self._ours: tuple[Any, Any] = (None, None)
+        # Threads that are being started, and those that have come into something.
+        self._expecting: dict[threading.Thread, Inherit] = {}
+        self._heirs: dict[int, threading.Thread] = {}
 
     def install(self) -> None:
         """Tell from now on."""
@@ -35,12 +53,25 @@ class Births:
 
         @functools.wraps(start)
         def start_and_tell(thread: threading.Thread) -> None:
-            start(thread)
+            # Whoever has the identifier of an heir next is none.
+            self._forget_gone()
+            inherit = self._inheritance() if self._installed else None
+            if inherit is not None:
+                self._expecting[thread] = inherit
+            try:
+                start(thread)
+                self._come_into(thread)
+            finally:
+                self._expecting.pop(thread, None)
             if self._installed and thread.ident is not None:
                 self._tell(thread.ident)
 
         @functools.wraps(start_new_thread)
         def start_new_thread_and_tell(*arguments: Any, **named: Any) -> int:  # noqa: ANN401
+            inherit = self._inheritance() if self._installed else None
+            if inherit is not None and arguments:
+                heir = self._heir(arguments[0], inherit)
+                arguments = (heir, *arguments[1:])
             ident = start_new_thread(*arguments, **named)
             if self._installed:
                 self._tell(ident)
@@ -52,6 +83,14 @@ class Births:
         _thread.start_new_thread = start_new_thread_and_tell
         self._installed = True
 
+    def come_into(self) -> None:
+        """Let the calling thread have what it inherits; it may be about to import."""
+        if self._expecting:
+            me = threading.get_ident()
+            for thread in list(self._expecting):
+                if thread.ident == me:
+                    self._come_into(thread)
+
     def remove(self) -> None:
         """Tell no longer; what somebody else has put there meanwhile stays."""
         self._installed = False
@@ -59,3 +98,32 @@ class Births:
             threading.Thread.start = self._originals[0]  # type: ignore[method-assign]
         if _thread.start_new_thread is self._ours[1]:
             _thread.start_new_thread = self._originals[1]
+
+    def _come_into(self, thread: threading.Thread) -> None:
+        # By whoever is first: the thread itself, or the one that has started it.
+        inherit = self._expecting.pop(thread, None)
+        if inherit is not None and thread.ident is not None:
+            self._heirs[thread.ident] = thread
+            inherit(thread.ident)
+
+    def _forget_gone(self) -> None:
+        for ident, thread in list(self._heirs.items()):
+            if not thread.is_alive():
+                self._heirs.pop(ident, None)
+                self._disinherit(ident)
+
+    def _heir(
+        self, function: Callable[..., object], inherit: Inherit
+    ) -> Callable[..., None]:
+        """Return what a thread without an object runs that inherits something."""
+
+        @functools.wraps(function)
+        def run(*arguments: object, **named: object) -> None:
+            me = threading.get_ident()
+            inherit(me)
+            try:
+                function(*arguments, **named)
+            finally:
+                self._disinherit(me)
+
+        return run

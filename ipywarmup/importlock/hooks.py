@@ -105,7 +105,7 @@ class ImportHooks:
         # How often each has borrowed; who is gone has given all back.
         self._borrowers = weakref.WeakKeyDictionary[object, int]()
         self._originals: bootstrap.Functions | None = None
-        self._births = Births(self._note_birth)
+        self._births = Births(self._note_birth, self._inheritance, self._disinherit)
         # By package: the module locks that were held when the hooks went in.
         self._foreign: dict[str, list[Any]] = {}
         self._workers: set[int] = set()
@@ -318,6 +318,7 @@ class ImportHooks:
 
         def get_guarded_lock(name: str) -> Any:  # noqa: ANN401
             module_lock = get_module_lock(name)
+            self._births.come_into()
             lane = traces.lane()
             if lane is not None and bootstrap.is_look_up(sys._getframe(1)):  # noqa: SLF001
                 lane = None
@@ -383,12 +384,24 @@ class ImportHooks:
 
     def _note_birth(self, thread: int) -> None:
         self.locks.started(thread)
-        traces.started(thread)
-        here = self._wary.get(threading.get_ident())
-        if here is not None:
-            self._wary[thread] = here
-        else:
-            self._wary.pop(thread, None)
+
+    def _inheritance(self) -> Callable[[int], None] | None:
+        """Return what gives a new thread what holds for imports of the calling one."""
+        here, branch_off = self._wary.get(threading.get_ident()), traces.branch()
+        if here is None and branch_off is None:
+            return None
+
+        def come_into(thread: int) -> None:
+            if here is not None:
+                self._wary[thread] = here
+            if branch_off is not None:
+                branch_off(thread)
+
+        return come_into
+
+    def _disinherit(self, thread: int) -> None:
+        self._wary.pop(thread, None)
+        traces.forget(thread)
 
     def _on_free(self) -> None:
         filters.hand_over()

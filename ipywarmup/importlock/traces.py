@@ -210,17 +210,25 @@ def lane() -> Lane | None:
     return _lanes.get(threading.get_ident())
 
 
-def started(thread: int) -> None:
-    """Note that the calling thread has started another."""
+def branch() -> Callable[[int], None] | None:
+    """Return what gives a lane to a thread that an import of the calling one starts."""
     mine = lane()
     if mine is None or mine.current is None:
-        _lanes.pop(thread, None)
-        return
-    names = {each.ident: each.name for each in threading.enumerate()}
-    _lanes[thread] = new = Lane(
-        mine.trace, names.get(thread, f"thread {thread}"), mine.current
-    )
-    mine.trace.lanes.append(new)
+        return None
+    trace, started_by = mine.trace, mine.current
+
+    def branch_off(thread: int) -> None:
+        names = {each.ident: each.name for each in threading.enumerate()}
+        name = names.get(thread, f"thread {thread}")
+        _lanes[thread] = new = Lane(trace, name, started_by)
+        trace.lanes.append(new)
+
+    return branch_off
+
+
+def forget(thread: int) -> None:
+    """Note that a thread that had a lane has ended."""
+    _lanes.pop(thread, None)
 
 
 def waiting(call: Callable[P, T]) -> Callable[P, T]:

@@ -127,10 +127,13 @@ def write(path: str, content: dict[str, Any]) -> None:
     """
     file = Path(path).expanduser()
     try:
-        if file.exists() and _MADE_BY.encode() not in file.open("rb").read(80):
-            raise FileError(
-                f"{path!r} holds something else; name another file, or delete it"
-            )
+        if file.exists():
+            with file.open("rb") as former:
+                ours = _MADE_BY.encode() in former.read(80)
+            if not ours:
+                raise FileError(
+                    f"{path!r} holds something else; name another file, or delete it"
+                )
         file.write_text(json.dumps(content), encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error

@@ -98,21 +98,39 @@ def test_a_module_of_the_working_directory_itself_fails() -> None:
     assert "lying" not in sys.modules
 
 
-@pytest.mark.usefixtures("here")
-def test_threads_of_the_import_find_nothing_either(write: Write) -> None:
+@pytest.mark.parametrize("way", ["threading", "_thread", "at once"])
+def test_threads_of_the_import_find_nothing_either(
+    write: Write, here: Path, way: str
+) -> None:
     """A module that has its optional parts imported on a thread is no way around."""
+    assert (here / "lying.py").exists()
+    start = {
+        "threading": "thread = threading.Thread(target=work)\nthread.start()",
+        "_thread": "_thread.start_new_thread(work, ())",
+        # Before whoever has started it goes on.
+        "at once": (
+            "class Eager(threading.Thread):\n"
+            "    def _set_ident(self):\n"
+            "        super()._set_ident()\n"
+            "        work()\n"
+            "Eager().start()"
+        ),
+    }[way]
     name = write(
-        """
-        import threading
-        def work():
-            from PACKAGE import asks
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-        """,
-        asks=ASKS,
+        "import _thread, threading\n"
+        "done = threading.Event()\n"
+        "def work():\n"
+        "    global found\n"
+        "    try:\n"
+        "        import lying\n"
+        "        found = True\n"
+        "    except ImportError:\n"
+        "        found = False\n"
+        "    done.set()\n"
+        f"{start}\n"
+        f"assert done.wait({TIMEOUT})"
     )
-    assert not imported(on_worker(name)).asks.found
+    assert not imported(on_worker(name)).found
 
 
 @pytest.mark.usefixtures("here")

@@ -59,7 +59,7 @@ def test_a_line_without_a_name_asks_for_the_status(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", sorted({*SUBCOMMANDS} - {"wait", "notebook", "file"})
+    "command", sorted({*SUBCOMMANDS} - {"wait", "notebook", "file", "report"})
 )
 def test_a_subcommand_stands_alone(command: str) -> None:
     """A subcommand is understood without arguments, and refuses any."""
@@ -387,3 +387,37 @@ def test_the_line_above_a_cell_has_no_subcommands() -> None:
     for line in ("status", "--wiat", "no-name"):
         with pytest.raises(LineError):
             parse_above_cell(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "request_"),
+    [
+        ("report", Request("report")),
+        ("report pandas.core  # where", Request("report", ("pandas.core",))),
+        ("report --trace out.json", Request("report", trace="out.json")),
+        (
+            "report --json 'my file.json' pandas --trace=b",
+            Request("report", ("pandas",), trace="b", json="my file.json"),
+        ),
+    ],
+)
+def test_a_report_is_of_one_module_or_all(line: str, request_: Request) -> None:
+    """Files to write it to can have blanks in their names."""
+    assert parse(line) == request_
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("report pandas numpy", "report takes one module, but got 'numpy', too"),
+        ("report 3d", "'3d' is not an absolute dotted module name"),
+        ("report --tarce x", "unknown flag '--tarce'; did you mean --trace?"),
+        ("report --trace", "--trace: expected one argument"),
+        ("report 'x", "no closing quotation in"),
+        ("reprot", "did you mean %warmup report?"),
+        ("sugest", "did you mean %warmup suggest?"),
+    ],
+)
+def test_a_report_that_cannot_be_meant(line: str, words: str) -> None:
+    """One line names the culprit."""
+    assert words in refusal(line)
