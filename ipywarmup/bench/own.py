@@ -36,8 +36,10 @@ LINES = (
     Line("all 10000", "10,000 missing modules until done, per module", "us"),
     Line("plain import", "import of heavy modules in the foreground", "ms"),
     Line("guarded import", "the same with the import hooks in place", "ms"),
+    Line("traced import", "the same with each import noted down, too", "ms"),
     Line("plain import, processor", "the first, processor time", "ms"),
     Line("guarded import, processor", "the second, processor time", "ms"),
+    Line("traced import, processor", "the third, processor time", "ms"),
     Line("plain look-up", "`import json` once it is imported", "ns"),
     Line("guarded look-up", "the same with the import hooks in place", "ns"),
     Line("without look-up", "`import json` in a process without a warmup", "ns"),
@@ -65,6 +67,11 @@ RATIOS = (
         "guarded import, processor",
         "plain import, processor",
         "the same, processor time: with hooks / without",
+    ),
+    Ratio(
+        "traced import, processor",
+        "guarded import, processor",
+        "the same: with each import noted down / without",
     ),
     Ratio("guarded look-up", "plain look-up", "`import json`: with hooks / without"),
     Ratio(
@@ -120,9 +127,14 @@ def _measure(folder: str, light: list[str], *, ours_first: bool) -> dict[str, fl
 
     figures = _in_kernel(own_programs.REFERENCE)
     figures |= _in_kernel(given(own_programs.KERNEL, FOLDER=folder, LIGHT=light))
+    kinds = ("plain", "guarded", "traced")
+    for kind in kinds[::-1] if ours_first else kinds:
+        figures |= _in_process(
+            "import sys; exec(sys.stdin.read())",
+            given(own_programs.FOREGROUND, KIND=kind, HEAVY=HEAVY),
+        )
     for ours in (ours_first, not ours_first):
         for program in (
-            given(own_programs.FOREGROUND, GUARDED=ours, HEAVY=HEAVY),
             given(own_programs.LEFT_BEHIND, WARMED=ours, FOLDER=folder, LIGHT=light),
             *(
                 given(

@@ -86,12 +86,15 @@ print(MARK + json.dumps({f"{kind} light {len(LIGHT)}": 1e6 * took / len(LIGHT)})
 FOREGROUND = """
 import importlib.util, json, sys, time
 from ipywarmup.importlock.hooks import hooks
+from ipywarmup.importlock.traces import Trace, tracing
 
 heavy = [
     name for name in HEAVY if importlib.util.find_spec(name.partition(".")[0])
 ]
-if GUARDED:
+if KIND != "plain":
     hooks.borrow()
+if KIND == "traced":
+    tracing(Trace()).__enter__()
 start, used = time.perf_counter(), time.process_time()
 for name in heavy:
     __import__(name)
@@ -103,12 +106,13 @@ def look_up():
         import json
     return 10_000 * (time.perf_counter() - start)
 
-kind = "guarded" if GUARDED else "plain"
-print(MARK + json.dumps({
-    f"{kind} import": 1000 * took,
-    f"{kind} import, processor": 1000 * used,
-    f"{kind} look-up": min(look_up() for _ in range(5)),
-}))
+figures = {
+    f"{KIND} import": 1000 * took,
+    f"{KIND} import, processor": 1000 * used,
+}
+if KIND != "traced":
+    figures[f"{KIND} look-up"] = min(look_up() for _ in range(5))
+print(MARK + json.dumps(figures))
 """
 
 # What a warmup leaves to pay for ever, once it is done.
