@@ -371,7 +371,9 @@ class ImportHooks:
         if lane := traces.lane():
             lane.load(spec.name)
         if me in self._workers and (file := bootstrap.extension_file(spec)):
-            self.before_extension(file)
+            # What that imports is our own business.
+            with traces.paused():
+                self.before_extension(file)
 
     def _note_imports_under_way(self) -> None:
         """Remember what began without the package locks, to wait for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import threading
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 from ipywarmup.forks import in_child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 P = ParamSpec("P")
@@ -229,6 +230,17 @@ def branch() -> Callable[[int], None] | None:
 def forget(thread: int) -> None:
     """Note that a thread that had a lane has ended."""
     _lanes.pop(thread, None)
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """Note nothing down of the calling thread during a block."""
+    mine = _lanes.pop(threading.get_ident(), None)
+    try:
+        yield
+    finally:
+        if mine is not None:
+            _lanes[threading.get_ident()] = mine
 
 
 def waiting(call: Callable[P, T]) -> Callable[P, T]:

@@ -8,7 +8,7 @@ in a narrow column.
 from __future__ import annotations
 
 import html
-import zlib
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipywarmup.report.text import describe
@@ -26,7 +26,7 @@ _NARROWEST = 0.002
 """The share of the time from which an import is drawn."""
 _LABELLED = 0.03
 """The share from which there is room for a name."""
-_HUES = (210, 30, 140, 280, 0, 180, 60, 320)
+_HUES = (210, 35, 140, 280, 60, 180, 320, 0)
 _TEXT = "font:11px sans-serif;fill:currentColor"
 
 
@@ -82,8 +82,11 @@ def render(branch: Branch, label: str) -> str:
         What is read aloud in its place.
     """
     drawn = list(boxes(branch.roots))
+    # Each package has a colour, until there are none left.
+    packages = dict.fromkeys(_package(box.node) for box in drawn)
+    hues = dict(zip(packages, itertools.cycle(_HUES), strict=False))
     height = ROW * (1 + max((box.depth for box in drawn), default=0))
-    body = "".join(_box(box) for box in drawn)
+    body = "".join(_box(box, hues[_package(box.node)]) for box in drawn)
     return (
         f'<svg class="ipywarmup-icicle" role="img" aria-label="{_escape(label)}"'
         f' xmlns="http://www.w3.org/2000/svg" width="100%" height="{height}"'
@@ -91,10 +94,12 @@ def render(branch: Branch, label: str) -> str:
     )
 
 
-def _box(box: Box) -> str:
+def _package(node: Node) -> str:
+    return node.module.partition(".")[0]
+
+
+def _box(box: Box, hue: int) -> str:
     node = box.node
-    package = node.module.partition(".")[0]
-    hue = _HUES[zlib.crc32(package.encode(errors="replace")) % len(_HUES)]
     # Half transparent, so that text has the theme's colour and shows on it.
     fill = f"hsl({hue} 70% 50%)"
     stroke = ' stroke="#e0483e" stroke-width="2" stroke-dasharray="4 2"'

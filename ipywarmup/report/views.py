@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from ipywarmup.report.tree import Branch
 
 _WORDS = "font-size:13px;line-height:1.5;padding:2px 6px"
+# Without trust JupyterLab keeps of a picture the text alone, which is no sight.
+_PICTURE = "max-height:480px;overflow:auto;padding:0 6px;font-size:0px"
+_TREE = (
+    "max-height:480px;overflow:auto;white-space:pre;background:transparent;"
+    "color:inherit"
+)
 
 
 class ReportView:
@@ -45,11 +51,10 @@ class ReportView:
         return f"{text.render(self._branches)}{dropped}"
 
     def _html(self) -> str:
-        # Without trust the pictures are lost; the text stays.
         drawn = "".join(
             f'<div style="{_WORDS};font-weight:600">{_escape(text.headline(branch))}'
             "</div>"
-            '<div style="max-height:396px;overflow:auto;padding:0 6px">'
+            f'<div style="{_PICTURE}">'
             f"{icicle.render(branch, f'Where the time went: {text.headline(branch)}')}"
             "</div>"
             for branch in self._branches
@@ -58,8 +63,7 @@ class ReportView:
             f'<div class="ipywarmup-report">{drawn}'
             f'<div style="{_WORDS}">{_escape(text.costliest(self._branches))}</div>'
             f'<details style="{_WORDS}"><summary>The tree, in words</summary>'
-            '<pre style="overflow:auto;max-height:396px;background:transparent;'
-            f'color:inherit">{_escape(repr(self))}</pre></details></div>'
+            f'<pre style="{_TREE}">{_escape(repr(self))}</pre></details></div>'
         )
 
 
