@@ -50,6 +50,13 @@ def notebooks(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into build/docs; warnings are errors."""
+    session.install(".[docs]")
+    session.run("sphinx-build", "-W", "-n", "docs", "build/docs", *session.posargs)
+
+
+@nox.session
 def execute(session: nox.Session) -> None:
     """Run the notebooks and save their output in place."""
     session.install(".[test]")
