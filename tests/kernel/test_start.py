@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     NewKernel = Callable[..., Kernel]
 
 IMPORTS = [
-    "%matplotlib inline\nimport wave, colorsys as cs, neighbour",
+    "%matplotlib inline\nimport wave, sched as later, neighbour",
     "try:\n    import nosuch_optional\nexcept ImportError:\n    pass",
 ]
 # Everything that a person at the keyboard could find changed.
@@ -92,7 +92,7 @@ def test_imports_of_the_notebook_are_warm_before_the_first_cell(
     kernel = start()
     waited = kernel.execute("%warmup wait")
     assert waited.stdout.splitlines() == ["Warmup done: 2 of 2 modules completed"]
-    assert rows(kernel) == [["wave", "completed"], ["colorsys", "completed"]]
+    assert rows(kernel) == [["wave", "completed"], ["sched", "completed"]]
     record = kernel.canary("wave")
     assert record["thread_name"] == "ipywarmup-0"
     loaded = "__import__('sys').modules"
@@ -208,7 +208,7 @@ def test_a_new_kernel_starts_the_same_way(start: NewKernel) -> None:
     kernel = start()
     for _ in range(2):
         kernel.execute("%warmup wait")
-        assert rows(kernel) == [["wave", "completed"], ["colorsys", "completed"]]
+        assert rows(kernel) == [["wave", "completed"], ["sched", "completed"]]
         kernel.restart()
 
 
