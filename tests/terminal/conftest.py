@@ -175,8 +175,10 @@ class Terminal:
         return f"In [{self.count}]:"
 
     def start(self, line: str) -> None:
-        """Type a line and return without waiting for its end."""
-        self.process.send(f"{line}\r")
+        """Type a line, or several, and return without waiting for their end."""
+        # Meta and Enter together run what is more than a line.
+        end = "\x1b\r" if "\n" in line else "\r"
+        self.process.send(line.replace("\n", "\r") + end)
         self.count += 1
 
     def run(self, line: str) -> list[str]:
@@ -198,7 +200,7 @@ class Terminal:
         return [
             line.rstrip()
             for line in self.screen.lines[begin:row]
-            if line.strip() and not line.startswith(former)
+            if line.strip() and not line.lstrip().startswith((former, "...:"))
         ]
 
     def flush(self) -> None:
