@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipywarmup.importing import Outcome
+from ipywarmup.importlock.bootstrap import is_initializing
 from ipywarmup.sources.uses import names_in_functions, used_names
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class _Need(NamedTuple):
 
     name: str
     arrival: _Arrival
+    # Not only a word of a magic, or what the cell may bind itself.
+    certain: bool
 
 
 class _Arrival:
@@ -92,10 +95,13 @@ class _Arrival:
 # Guarantees
 # - A name is bound in one step that does nothing if somebody has bound it meanwhile.
 # - A statement runs once: where the last of its modules is imported, or else, when a
-#   cell needs it, on the main thread. Of the statements of a cell that bind a name to
-#   different things, the last one does.
+#   cell needs it, on the main thread. There it runs once more if it has failed and its
+#   modules are there by now, as after `%warmup retry`. Of the statements of a cell that
+#   bind a name to different things, the last one does.
 # - A cell runs unchanged. Only where something it needs has failed, or the wait for it
-#   was interrupted, that is raised in its place, on the line that needs it.
+#   was interrupted, that is raised in its place, on the line that needs it. What only
+#   may be a need, as the words of a magic, is waited for, but raises nothing: somebody
+#   has to be able to install what is missing.
 # This code assumes
 # - that `add`, `visit` and `close` are called on one thread; `_end` may be on any.
 
@@ -195,10 +201,11 @@ class Arrivals:
             self._arrive([need.arrival for need in needs])
         except BaseException as interrupt:  # Ctrl-C, as a rule
             return _raise_at(tree, needs[0].name, interrupt.with_traceback(None))
-        for name, arrival in needs:
-            if arrival.failure is not None:
+        for name, arrival, certain in needs:
+            if certain and arrival.failure is not None:
                 error = _error_of(arrival.failure)
-                if arrival.former:
+                # Told once: the names are of some use again, or may be anything.
+                if arrival.former or _ALL in arrival.statement.binds:
                     self._restore(arrival)
                 return _raise_at(tree, name, error)
         return tree
@@ -227,11 +234,13 @@ class Arrivals:
         """Yield what a cell cannot do without, in the order in which it is used."""
         used = used_names(tree, but_not_in=MAGIC)
         inner = names_in_functions(used, self._namespace)
+        sure = used_names(tree, but_not_in=MAGIC, certain=True)
+        surely = {*sure, *names_in_functions(sure, self._namespace)}
         for name, chains in [*used.items(), *inner.items()]:
             if name not in self._binders:
                 if name not in self._namespace and not hasattr(builtins, name):
-                    for arrival in self._binders.get(_ALL, ()):
-                        yield _Need(name, arrival)
+                    for arrival in self._binders.get(_ALL, []).copy():
+                        yield _Need(name, arrival, name in sure)
                 continue
             value = self._namespace.get(name, _MISSING)
             for arrival in self._binders[name].copy():
@@ -240,7 +249,7 @@ class Arrivals:
                 ):
                     self._disown(name, arrival)  # the user's own by now
                 elif any(map(arrival.is_for, chains)):
-                    yield _Need(name, arrival)
+                    yield _Need(name, arrival, name in surely)
 
     def _arrive(self, arrivals: list[_Arrival]) -> None:
         """Wait for statements, then run those that nobody has run."""
@@ -249,12 +258,24 @@ class Arrivals:
             module
             for arrival in arrivals
             for module in arrival.statement.modules
-            if module in arrival.left and module in pending
+            if module in pending
+            and (module in arrival.left or arrival.failure is not None)
         )
         if modules:
             self._wait(list(modules))
         for arrival in arrivals:
+            self._forget_failure(arrival)
             self._settle(arrival)
+
+    def _forget_failure(self, arrival: _Arrival) -> None:
+        """Let a statement that has failed run again if its modules are there by now."""
+        with self._lock:
+            if arrival.failure is not None and all(
+                map(is_loaded, arrival.statement.modules)
+            ):
+                arrival.failure = None
+                arrival.claimed = False
+                arrival.settled = threading.Event()
 
     def _end(self, arrival: _Arrival, module: str, outcome: Outcome) -> None:
         """Note that the import of a module has ended; run the statement if it may."""
@@ -319,6 +340,11 @@ class Arrivals:
             if not binders:
                 del self._binders[name]
             return True
+
+
+def is_loaded(module: str) -> bool:
+    """Tell whether a module has been imported, by whomever, and to its end."""
+    return module in sys.modules and not is_initializing(sys.modules[module])
 
 
 def _failure(error: BaseException) -> Outcome:

@@ -16,8 +16,8 @@ from IPython.display import clear_output
 
 from ipywarmup.canary import CanaryStatus
 from ipywarmup.foreground import LEAST_MS
-from ipywarmup.importcell import MARK, Arrivals
-from ipywarmup.importlock.bootstrap import is_initializing, unsupported
+from ipywarmup.importcell import MARK, Arrivals, is_loaded
+from ipywarmup.importlock.bootstrap import unsupported
 from ipywarmup.kernel import is_kernel
 from ipywarmup.panel.rows import duration, enumerate_names
 from ipywarmup.panel.text import printable
@@ -83,7 +83,7 @@ def run_cell(magics: WarmupMagics, line: str, cell: str) -> None:
     modules = [
         module
         for each in statements
-        if not all(map(_is_loaded, each.modules))
+        if not all(map(is_loaded, each.modules))
         for module in each.modules
     ]
     request = request._replace(
@@ -121,10 +121,6 @@ def _arrivals(magics: WarmupMagics) -> Arrivals:
         shell.user_ns_hidden[MARK] = None
         shell.ast_transformers.append(magics.arrivals)
     return magics.arrivals
-
-
-def _is_loaded(module: str) -> bool:
-    return module in sys.modules and not is_initializing(sys.modules[module])
 
 
 def _wait_shown(magics: WarmupMagics, modules: Sequence[str]) -> None:

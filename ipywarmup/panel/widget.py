@@ -126,8 +126,9 @@ class WidgetPanel:
     ) -> None:
         # The text is the same at the start and at the end: a cell is compared with
         # its saved output by tools that do not follow updates.
+        modules = "module" if table.total == 1 else "modules"
         bundle = {
-            "text/plain": f"<warmup of {table.total} modules>",
+            "text/plain": f"<warmup of {table.total} {modules}>",
             "text/html": html.render_panel(table),
             **widget,
         }

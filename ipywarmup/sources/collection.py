@@ -142,7 +142,9 @@ def describe(
     lines = selecting.describe(collection.selection, origin, enumerate_names)
     if collection.unreadable:
         numbers = enumerate_names([str(number) for number in collection.unreadable])
-        lines.append(f"Passed over, since they are no Python: cells {numbers}")
+        several = len(collection.unreadable) > 1
+        them = "they are no Python: cells" if several else "it is no Python: cell"
+        lines.append(f"Passed over, since {them} {numbers}")
     return [*lines, *collection.remarks]
 
 

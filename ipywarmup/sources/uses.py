@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import dis
+import functools
+import inspect
 import re
 import types
 from typing import TYPE_CHECKING, Any
@@ -12,11 +15,32 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"(?<![-\w.])[^\W\d]\w*(?:\s*\.\s*[^\W\d]\w*)*")
 """A name with its attributes; what follows a hyphen is a flag."""
+_EXPANDED = re.compile(r"\{[^{}]*\}|\$\w[\w.]*")
+"""What IPython puts values in place of, in what it hands on."""
 _SHELL = "get_ipython"
 """What IPython makes of a magic begins with it; the magic's code is text then."""
+_MAGICS = {"run_line_magic", "run_cell_magic"}
+_FOREIGN = frozenset(
+    {
+        *("bash", "html", "javascript", "js", "latex", "markdown", "perl", "ruby"),
+        *("script", "sh", "svg", "sx", "system", "writefile"),
+        *("cd", "conda", "mamba", "micromamba", "pip", "uv"),
+    }
+)
+"""Magics whose text is none of this kernel's Python, but for what is expanded in it."""
+_UNSEEN = frozenset({"lprun", "memit", "mprun", "prun"})
+"""Magics that run code which IPython shows to nobody before; ``%time`` shows it."""
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_READ = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "DELETE_GLOBAL"}
+"""What bytecode of Python 3.11 to 3.13 calls the use of a global name."""
 
 
-def used_names(tree: ast.AST, *, but_not_in: str = "") -> dict[str, set[str]]:
+def used_names(
+    tree: ast.AST, *, but_not_in: str = "", certain: bool = False
+) -> dict[str, set[str]]:
     """
     Return the names that code uses, but not those that it binds itself before.
 
@@ -28,6 +52,10 @@ def used_names(tree: ast.AST, *, but_not_in: str = "") -> dict[str, set[str]]:
         A module or an expression.
     but_not_in : str
         A magic whose text does not count.
+    certain : bool
+        Leave out what may be no use of the name: where code before it, or a loop, a
+        ``try`` or the like around it, may have bound the name, and the words of a
+        magic's text, but for those of magics that run it at once.
 
     Returns
     -------
@@ -39,11 +67,15 @@ def used_names(tree: ast.AST, *, but_not_in: str = "") -> dict[str, set[str]]:
     bound: set[str] = set()
     body = getattr(tree, "body", None)
     for node in body if isinstance(body, list) else [tree]:
-        for chain in _chains(node, but_not_in):
+        binds = set(_bound_in([node])) if certain else set()
+        # Of a block, some of it runs after it has bound a name.
+        is_block = hasattr(node, "body") or isinstance(node, ast.Match)
+        around = binds if is_block else set()
+        for chain in _chains(node, but_not_in, certain=certain):
             name = chain.partition(".")[0]
-            if name not in bound:
+            if name not in bound | around:
                 used.setdefault(name, set()).add(chain)
-        bound |= _bound_for_sure(node)
+        bound |= binds | _bound_for_sure(node)
     return used
 
 
@@ -81,24 +113,42 @@ def names_in_functions(
 
 
 def _codes(value: object, namespace: Mapping[str, Any]) -> Iterator[types.CodeType]:
+    for function in _functions(value, namespace.get("__name__")):
+        if function.__globals__ is namespace:
+            yield function.__code__
+
+
+def _functions(value: object, module: object) -> Iterator[types.FunctionType]:
+    """Yield the functions behind a value: its own, its class's, what it wraps."""
     if isinstance(value, types.FunctionType):
-        if value.__globals__ is namespace:
-            yield value.__code__
-    elif isinstance(value, type) and value.__module__ == namespace.get("__name__"):
-        for member in vars(value).values():
+        yield value
+    elif isinstance(value, types.MethodType):
+        yield from _functions(value.__func__, module)
+    elif isinstance(value, functools.partial):
+        yield from _functions(value.func, module)
+    elif isinstance(value, type):
+        for member in vars(value).values() if value.__module__ == module else ():
             function = getattr(member, "__func__", getattr(member, "fget", member))
             if isinstance(function, types.FunctionType):
-                yield from _codes(function, namespace)
+                yield function
+    elif type(value).__module__ == module:
+        yield from _functions(type(value), module)
+    # Not by getattr, which may run code of the value's.
+    wrapped = inspect.getattr_static(value, "__wrapped__", None)
+    if isinstance(wrapped, types.FunctionType):
+        yield wrapped
 
 
 def _globals_of(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in _READ:
+            yield instruction.argval
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _globals_of(constant)
 
 
-def _chains(node: ast.AST, but_not_in: str) -> Iterator[str]:
+def _chains(node: ast.AST, but_not_in: str, *, certain: bool) -> Iterator[str]:
     """Yield each use of a name, with the attributes that follow it."""
     if isinstance(node, ast.Attribute | ast.Name):
         chain = _chain(node)
@@ -109,19 +159,63 @@ def _chains(node: ast.AST, but_not_in: str) -> Iterator[str]:
     if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
         yield node.target.id
     if isinstance(node, ast.Call) and _is_of_shell(node.func):
-        yield from _words(node, but_not_in)
+        yield from _words(node, but_not_in, certain=certain)
         return
-    parameters = _parameters(node)
+    inner = _local_names(node)
     for child in ast.iter_child_nodes(node):
-        for chain in _chains(child, but_not_in):
-            if chain.partition(".")[0] not in parameters:
+        for chain in _chains(child, but_not_in, certain=certain):
+            if chain.partition(".")[0] not in inner:
                 yield chain
+    for child in _evaluated_around(node):
+        yield from _chains(child, but_not_in, certain=certain)
 
 
-def _parameters(node: ast.AST) -> set[str]:
-    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+def _local_names(node: ast.AST) -> set[str]:
+    """Return the names that stand for something else within a function."""
+    if isinstance(node, _COMPREHENSIONS):
+        return set(_bound_in(each.target for each in node.generators))
+    if not isinstance(node, _FUNCTIONS):
         return set()
-    return {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
+    names = {each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg)}
+    if isinstance(node, ast.Lambda):
+        return names
+    names.update(_bound_in(node.body))
+    for each in ast.walk(node):
+        if isinstance(each, ast.Global):
+            names.difference_update(each.names)
+    return names
+
+
+def _evaluated_around(node: ast.AST) -> list[ast.expr]:
+    """Return the parts of a function that are evaluated outside it."""
+    if isinstance(node, _COMPREHENSIONS):
+        return [node.generators[0].iter]
+    if not isinstance(node, _FUNCTIONS):
+        return []
+    parts = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+    if not isinstance(node, ast.Lambda):
+        parts += node.decorator_list
+    return parts
+
+
+def _bound_in(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """Yield the names that code binds, maybe, less those within functions of it."""
+    for node in nodes:
+        if isinstance(node, _DEFINITIONS):
+            yield node.name
+        elif isinstance(node, _COMPREHENSIONS):
+            inner = (each for each in ast.walk(node) if isinstance(each, ast.NamedExpr))
+            yield from (each.target.id for each in inner)
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name.partition(".")[0]
+        elif not isinstance(node, ast.Lambda):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                yield node.id
+            elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar):
+                yield node.name or ""
+            elif isinstance(node, ast.MatchMapping):
+                yield node.rest or ""
+            yield from _bound_in(ast.iter_child_nodes(node))
 
 
 def _chain(node: ast.expr) -> str | None:
@@ -145,20 +239,24 @@ def _is_of_shell(function: ast.expr) -> bool:
     )
 
 
-def _words(call: ast.Call, but_not_in: str) -> Iterator[str]:
+def _words(call: ast.Call, but_not_in: str, *, certain: bool) -> Iterator[str]:
     texts = [
         argument.value
         for argument in call.args
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     ]
     assert isinstance(call.func, ast.Attribute)  # noqa: S101 - as `_is_of_shell` found
-    if call.func.attr in {"run_line_magic", "run_cell_magic"}:
+    foreign = call.func.attr not in _MAGICS
+    magic = ""
+    if not foreign:
         magic, *texts = texts or [""]
-        if magic == but_not_in:
-            return
+        foreign = magic in _FOREIGN
+    if (magic and magic == but_not_in) or (certain and magic not in _UNSEEN):
+        return
     for text in texts:
-        for match in _WORD.finditer(text):
-            yield "".join(match[0].split())
+        for part in _EXPANDED.findall(text) if foreign else [text]:
+            for match in _WORD.finditer(part):
+                yield "".join(match[0].split())
 
 
 def _bound_for_sure(node: ast.AST) -> set[str]:

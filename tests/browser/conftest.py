@@ -1,4 +1,4 @@
-"""Fixtures that drive a real JupyterLab in Chromium."""
+"""Fixtures that drive a real JupyterLab, or Notebook 7, in Chromium."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn
 
 import pytest
 
@@ -26,7 +26,7 @@ except ImportError:
     sync_api = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from playwright.sync_api import (
         Browser,
@@ -121,12 +121,50 @@ def free_port() -> int:
         return port
 
 
-@dataclass(frozen=True)
-class LabServer:
-    """A running JupyterLab server.
+class App(NamedTuple):
+    """An application that shows notebooks.
 
     Parameters
     ----------
+    module
+        What Python runs to serve it.
+    config
+        The name of its settings.
+    home
+        The address of a page without a notebook, from the root.
+    page
+        The address of a notebook, less its path.
+    query
+        What follows that path.
+    own_error
+        What its page fails to catch whenever it starts, whatever it shows.
+    """
+
+    module: str
+    config: str
+    home: str
+    page: str
+    query: str = ""
+    own_error: str = ""
+
+
+# "reset" forgets which tabs and side panels an earlier page had open.
+LAB = App("jupyterlab", "LabApp", "/lab", "/lab/tree/", "?reset")
+# JupyterLab's own parts, put together to one page for each notebook.
+NOTEBOOK = App(
+    *("notebook", "JupyterNotebookApp", "/tree", "/notebooks/"),
+    own_error="Cannot read properties of undefined (reading 'schema')",
+)
+
+
+@dataclass(frozen=True)
+class LabServer:
+    """A running server.
+
+    Parameters
+    ----------
+    app
+        What it serves.
     port
         Its port on the loopback interface.
     root
@@ -135,6 +173,7 @@ class LabServer:
         Its log file.
     """
 
+    app: App
     port: int
     root: Path
     log: Path
@@ -148,7 +187,7 @@ class LabServer:
         """Tell whether the server serves the application page."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            connection.request("GET", "/lab")
+            connection.request("GET", self.app.home)
             return connection.getresponse().status == http.client.OK
         except (OSError, http.client.HTTPException):
             return False
@@ -196,11 +235,10 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(STOP_TIMEOUT)
 
 
-@pytest.fixture(scope="session")
-def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
-    """Run a JupyterLab server with this interpreter's kernel."""
-    base = tmp_path_factory.mktemp("jupyterlab")
-    server = LabServer(free_port(), base / "root", base / "server.log")
+@contextlib.contextmanager
+def serve(app: App, base: Path) -> Iterator[LabServer]:
+    """Run a server with this interpreter's kernel."""
+    server = LabServer(app, free_port(), base / "root", base / "server.log")
     server.root.mkdir()
     app_settings = base / "settings"
     app_settings.mkdir()
@@ -211,7 +249,7 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
     command = [
         sys.executable,
         "-m",
-        "jupyterlab",
+        app.module,
         "--no-browser",
         "--allow-root",
         "--ServerApp.ip=127.0.0.1",
@@ -219,9 +257,9 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={server.root}",
         "--IdentityProvider.token=",
-        "--LabApp.expose_app_in_browser=True",
         "--LabApp.extension_manager=readonly",
-        f"--LabApp.app_settings_dir={app_settings}",
+        f"--{app.config}.expose_app_in_browser=True",
+        f"--{app.config}.app_settings_dir={app_settings}",
     ]
     with server.log.open("wb") as log:
         process = subprocess.Popen(
@@ -240,11 +278,28 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
         while not server.answers():
             if process.poll() is not None or time.monotonic() > deadline:
                 tail = server.log.read_text("utf-8", "replace")[-4000:]
-                pytest.fail(f"JupyterLab did not start:\n{tail}", pytrace=False)
+                pytest.fail(f"{app.module} did not start:\n{tail}", pytrace=False)
             pause.wait(POLL)
         yield server
     finally:
         stop(process)
+
+
+@pytest.fixture(scope="session")
+def server_of(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[App], LabServer]]:
+    """Return a function that starts an application's server, once."""
+    servers: dict[App, LabServer] = {}
+    with contextlib.ExitStack() as stack:
+
+        def start(app: App) -> LabServer:
+            if app not in servers:
+                base = tmp_path_factory.mktemp(app.module)
+                servers[app] = stack.enter_context(serve(app, base))
+            return servers[app]
+
+        yield start
 
 
 # Not for the session: while the driver runs, this thread counts as running an event
@@ -275,7 +330,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Lab:
-    """One notebook at a time, in a JupyterLab page of its own.
+    """One notebook at a time, in a page of its own of JupyterLab or Notebook.
 
     Parameters
     ----------
@@ -293,7 +348,7 @@ class Lab:
     Attributes
     ----------
     errors
-        What the pages wrote to the console as errors or did not catch; JupyterLab
+        What the pages wrote to the console as errors or did not catch; the app
         itself adds nothing to it.
     expect
         Playwright's waiting assertions; importing them fails where it is missing.
@@ -521,13 +576,13 @@ class Lab:
         page.on("console", self._on_console)
         page.on("pageerror", self._on_page_error)
         path = self.path.relative_to(self.server.root).as_posix()
-        # "reset" forgets which tabs and side panels an earlier page had open.
+        app = self.server.app
         if kernel == "none":
-            page.goto(f"{self.server.url}/lab?reset")
+            page.goto(f"{self.server.url}{app.home}{app.query}")
             self._wait(f"() => window.jupyterapp && {NO_SPLASH}")
             page.evaluate(OPEN_WITHOUT_KERNEL, path)
         else:
-            page.goto(f"{self.server.url}/lab/tree/{path}?reset")
+            page.goto(f"{self.server.url}{app.page}{path}{app.query}")
         self._wait(f"() => window.jupyterapp && {CURRENT}?.context?.isReady")
         self._wait(f"() => {NO_SPLASH}")
         if kernel == "starting":
@@ -548,16 +603,20 @@ class Lab:
             self.errors.append(message.text)
 
     def _on_page_error(self, error: PageError) -> None:
-        self.errors.append(str(error))
+        if str(error) != self.server.app.own_error:
+            self.errors.append(str(error))
 
 
 @pytest.fixture
 def lab(
-    lab_server: LabServer, browser: Browser, request: pytest.FixtureRequest
+    server_of: Callable[[App], LabServer],
+    browser: Browser,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Lab]:
-    """Hand out JupyterLab without an open notebook."""
+    """Hand out JupyterLab, or the app that the test asks for, without a notebook."""
+    server = server_of(getattr(request, "param", LAB))
     name: str = request.node.name
-    folder = lab_server.root / "".join(char if char.isalnum() else "-" for char in name)
+    folder = server.root / "".join(char if char.isalnum() else "-" for char in name)
     folder.mkdir()
     screenshots = Path(__file__).parent / "screenshots"
     context = browser.new_context(
@@ -565,7 +624,7 @@ def lab(
         device_scale_factor=SCALE,
     )
     handed_out = Lab(
-        lab_server,
+        server,
         context,
         folder,
         screenshots,

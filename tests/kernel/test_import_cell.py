@@ -144,6 +144,78 @@ def test_failed_import_raises_where_its_name_is_used(
     kernel.run("failing = 3\nassert failing == 3")
 
 
+def test_what_is_missing_can_be_installed_and_replaced(
+    kernel: Kernel, write_module: Callable[..., str]
+) -> None:
+    """Words of a shell line or a magic are no use of a name that has failed; a cell
+    that binds it anew runs; and a retry mends the name.
+    """
+    kernel.run("%%warmup --quiet --wait\nimport comes_later as absent, comes_later")
+    assert kernel.execute("!echo install comes_later").stdout == (
+        "install comes_later\r\n"
+    )
+    assert kernel.execute("%pip --version comes_later").error == ""
+    for line in ("%time absent.A", "%%time\nabsent.A", "%prun absent.A", "absent.A"):
+        assert kernel.execute(line).error == "ModuleNotFoundError", line
+    kernel.run("""
+        try:
+            import comes_later
+        except ImportError:
+            comes_later = None
+        assert comes_later is None
+    """)
+    write_module("A = 1", name="comes_later")
+    kernel.execute("%warmup retry")
+    assert kernel.execute("print(absent.A)").stdout.endswith("1\n")
+
+
+def test_failed_star_is_told_once(kernel: Kernel) -> None:
+    """By the first name that nobody has bound; it is in the way of nothing else."""
+    kernel.run("%%warmup --quiet --wait\nfrom nosuch_module import *")
+    kernel.run("""
+        %precision 3
+        def double(x):
+            y = 2 * x
+            return y
+        for number in range(3):
+            assert [n for n in [number]] == [number]
+        with open("/dev/null") as file:
+            file.read()
+        assert double(number) == 4
+    """)
+    assert kernel.execute("print(unknown)").error == "ModuleNotFoundError"
+    assert kernel.execute("print(unknown)").error == "NameError"
+
+
+@pytest.mark.parametrize("call", ["model.fit()", "fit()", "cached()", "partial()"])
+def test_what_was_defined_before_is_waited_for(
+    kernel: Kernel, write_gated: WriteGated, call: str
+) -> None:
+    """Methods, wrapped and partial functions that use a name, called before it is
+    there.
+    """
+    kernel.run("""
+        import functools
+        class Model:
+            def fit(self):
+                return late.A
+        model = Model()
+        fit = model.fit
+        @functools.lru_cache
+        def cached():
+            return late.A
+        partial = functools.partial(cached.__wrapped__)
+    """)
+    name, gate = write_gated("A = 3")
+    kernel.run(f"%%warmup --quiet\nimport {name} as late")
+    gate.wait_until_reached()
+    cell = kernel.start(f"print({call})")
+    kernel.read_until(lambda: "Waiting for" in cell.stdout or cell.ended)
+    gate.open()
+    assert kernel.finish(cell).stdout == f"Waiting for {name}\n3\n"
+    kernel.run("del late")
+
+
 def test_what_the_user_binds_meanwhile_stays(
     kernel: Kernel, write_gated: WriteGated
 ) -> None:

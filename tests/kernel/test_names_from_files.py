@@ -80,9 +80,9 @@ def test_notebook_is_found_by_its_name_or_by_itself(
 def test_script_is_warmed(kernel: Kernel) -> None:
     """What a script imports is warmed, and `--quiet` shows nothing."""
     script = kernel.modules.parent / "train.py"
-    script.write_text("import colorsys\nfrom . import x\n", encoding="utf-8")
+    script.write_text("import sched\nfrom . import x\n", encoding="utf-8")
     kernel.run(f"%warmup file {str(script)!r} --quiet --wait")
-    assert kernel.canary("colorsys")["status"] == "completed"
+    assert kernel.canary("sched")["status"] == "completed"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     NewKernel = Callable[..., Kernel]
 
 IMPORTS = [
-    "%matplotlib inline\nimport wave, sched as cs, neighbour",
+    "%matplotlib inline\nimport wave, sched as later, neighbour",
     "try:\n    import nosuch_optional\nexcept ImportError:\n    pass",
 ]
 # Everything that a person at the keyboard could find changed.

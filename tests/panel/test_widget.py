@@ -162,7 +162,7 @@ def test_a_panel_is_shown_as_a_widget_with_its_rows_beside_it(
     (call,) = shown
     assert not call.update
     assert call.bundle[WIDGET_VIEW]["model_id"] == panel.box.model_id
-    assert call.bundle["text/plain"] == "<warmup of 1 modules>"
+    assert call.bundle["text/plain"] == "<warmup of 1 module>"
     assert "torch" in call.bundle["text/html"]
 
 

@@ -51,7 +51,7 @@ def test_a_notebook_is_collected(save: Callable[..., Path]) -> None:
     assert describe(collection, enumerate_names) == [
         "From analysis.ipynb: this, xml.dom.pulldom",
         "Left out (not installed): nosuch",
-        "Passed over, since they are no Python: cells 3",
+        "Passed over, since it is no Python: cell 3",
     ]
 
 

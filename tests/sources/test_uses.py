@@ -31,7 +31,17 @@ SHELL = "get_ipython().run_line_magic"
         ("x().y", {"x": {"x"}}),
         (f"{SHELL}('timeit', '-n 3 x . y(z)')", {"x": {"x.y"}, "z": {"z"}}),
         (f"{SHELL}('reset', '-f')", {}),
-        ("get_ipython().system('echo {x.y}')", {"echo": {"echo"}, "x": {"x.y"}}),
+        ("get_ipython().system('echo {x.y}')", {"x": {"x.y"}}),
+        ("get_ipython().getoutput('echo $x.y z')", {"x": {"x.y"}}),
+        (f"{SHELL}('pip', 'install x')", {}),
+        (f"{SHELL}('unknown', 'install x')", {"install": {"install"}, "x": {"x"}}),
+        ("[x for x in x.y]", {"x": {"x.y"}}),
+        ("{a: z for a, b in y if a}", {"y": {"y"}, "z": {"z"}}),
+        ("def f():\n    x = 3\n    return x.y", {}),
+        ("def f():\n    global x\n    x = x.y", {"x": {"x.y"}}),
+        ("def f(x=x.y):\n    return x.z", {"x": {"x.y"}}),
+        ("@x.y\ndef f():\n    x = 3", {"x": {"x.y"}}),
+        ("match a:\n    case x.Y: pass", {"a": {"a"}, "x": {"x.Y"}}),
         (f"{SHELL}('warmup', 'x')", {}),
     ],
 )
@@ -40,12 +50,37 @@ def test_names_and_their_attributes(code: str, used: dict[str, set[str]]) -> Non
     assert used_names(ast.parse(code), but_not_in="warmup") == used
 
 
+@pytest.mark.parametrize(
+    ("code", "used"),
+    [
+        ("x.y", {"x": {"x.y"}}),
+        ("x = x.y\nx.z", {"x": {"x.y"}}),
+        ("for x in a:\n    x.y\nx.z", {"a": {"a"}}),
+        ("try:\n    import x.a\nexcept A:\n    x = 3\nx.y", {"A": {"A"}}),
+        ("with a as x: x.y", {"a": {"a"}}),
+        ("try: a\nexcept b as x: x.y", {"a": {"a"}, "b": {"b"}}),
+        ("match a:\n    case {'b': x, **y}: x, y\n    case [*z]: z", {"a": {"a"}}),
+        ("if (x := a): x.y", {"a": {"a"}}),
+        ("[(x := b) for b in a]\nx.y", {"a": {"a"}}),
+        ("def f():\n    x = 1\nx.y", {"x": {"x.y"}}),
+        ("def f():\n    f()", {}),
+        (f"{SHELL}('timeit', 'x.y')", {}),
+        (f"{SHELL}('prun', 'x.y')", {"x": {"x.y"}}),
+        ("get_ipython().system('echo {x}')", {}),
+    ],
+)
+def test_certain_uses(code: str, used: dict[str, set[str]]) -> None:
+    """What the code may have bound before is left out, and so are words."""
+    assert used_names(ast.parse(code), certain=True) == used
+
+
 def test_functions_and_classes_use_names_too() -> None:
     """Those of the namespace, and what they call in turn; not those of modules."""
     namespace: dict[str, object] = {"__name__": "__main__"}
     source = """
+import functools
 def f():
-    return g()
+    return g().attribute
 def g():
     return [np.zeros(n) for n in 'x']
 class A:
@@ -55,10 +90,21 @@ class A:
     @property
     def i(self):
         return plt
+    def __getattr__(self, name):
+        raise SystemExit
+@functools.lru_cache
+def cached():
+    return sp
+a, method, part = A(), A().__getattr__, functools.partial(f, 3)
 """
     exec(source, namespace)  # noqa: S102 - our own
     namespace["elsewhere"] = ast.parse
     assert set(names_in_functions(["f"], namespace)) >= {"g", "np"}
     assert "pd" not in names_in_functions(["f"], namespace)
+    assert "attribute" not in names_in_functions(["f"], namespace)
     assert {"pd", "plt"} <= set(names_in_functions(["A"], namespace))
+    assert {"pd", "plt"} <= set(names_in_functions(["a"], namespace))
+    assert set(names_in_functions(["method"], namespace)) == {"SystemExit"}
+    assert set(names_in_functions(["cached"], namespace)) == {"sp"}
+    assert "np" in names_in_functions(["part"], namespace)
     assert names_in_functions(["elsewhere", "nothing"], namespace) == {}

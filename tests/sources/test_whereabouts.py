@@ -86,6 +86,43 @@ def test_vs_code_tells(here: Path, save: Callable[..., Path]) -> None:
         current_notebook(window, {})
 
 
+def test_vs_code_names_no_file_before_the_first_save(
+    save: Callable[..., Path],
+) -> None:
+    """The name that a new notebook shows is not that of a file which happens to be."""
+    save(name="Untitled-1.ipynb")
+    with pytest.raises(SourceError, match=r"__vsc_ipynb_file__ is 'Untitled-1"):
+        current_notebook({"__vsc_ipynb_file__": "Untitled-1.ipynb"}, {})
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name"),
+    [
+        ({}, None),
+        ({}, "fileId=1b9d6bcd"),
+        # VS Code with a kernel in Colab: the notebook is on the user's own machine.
+        ({"__vsc_ipynb_file__": "/home/somebody/analysis.ipynb"}, None),
+    ],
+)
+@pytest.mark.parametrize("variable", ["COLAB_RELEASE_TAG", "COLAB_BACKEND_VERSION"])
+def test_colab_keeps_the_notebook_elsewhere(
+    namespace: dict[str, object], name: str | None, variable: str
+) -> None:
+    """One line tells why it cannot be read there, and what to do instead."""
+    environment = {variable: "release"} | ({"JPY_SESSION_NAME": name} if name else {})
+    with pytest.raises(
+        SourceError, match=r"^a kernel in Colab does not see .*; write %%warmup"
+    ):
+        current_notebook(namespace, environment)
+
+
+def test_colab_reads_a_notebook_that_is_there(save: Callable[..., Path]) -> None:
+    """A runtime of Colab's image on one's own machine has the files of that."""
+    notebook = save()
+    environment = {"COLAB_RELEASE_TAG": "release", "JPY_SESSION_NAME": str(notebook)}
+    assert current_notebook({}, environment) == notebook
+
+
 @pytest.mark.parametrize("value", [None, "", 7])
 def test_without_a_word_the_notebook_is_unknown(value: object) -> None:
     """A terminal has no notebook; what is in a user's variable may be anything."""

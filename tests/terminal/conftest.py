@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tests.conftest import Gate
@@ -67,7 +67,7 @@ class Screen:
 
     def __init__(self, columns: int) -> None:
         self.lines = [""]
-        self._columns = columns
+        self.columns = columns
         self._row = 0
         self._column = 0
         self._rest = ""
@@ -97,7 +97,7 @@ class Screen:
     def _print(self, text: str) -> None:
         for character in text:
             assert character.isprintable(), f"{character!r} is not understood"
-            if self._column == self._columns:
+            if self._column == self.columns:
                 self._move_to(self._row + 1, 0)
             line = self.lines[self._row].ljust(self._column)
             self.lines[self._row] = (
@@ -121,7 +121,7 @@ class Screen:
 
     def _move_to(self, row: int, column: int) -> None:
         self._row = max(0, row)
-        self._column = min(max(0, column), self._columns)
+        self._column = min(max(0, column), self.columns)
         while len(self.lines) <= row:
             self.lines.append("")
 
@@ -136,13 +136,15 @@ class Terminal:
         Where its profile and its modules are.
     columns : int
         The width of the window.
-    simple_prompt : bool
-        Whether the prompt is plain `input`, as where IPython meets a dumb terminal.
+    arguments : sequence of str
+        What the interpreter is started with.
     """
 
-    def __init__(self, folder: Path, columns: int, *, simple_prompt: bool) -> None:
+    def __init__(self, folder: Path, columns: int, arguments: Sequence[str]) -> None:
         environment = os.environ | {
             "IPYTHONDIR": str(folder / "ipython"),
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
             "PYTHONPATH": str(folder / "modules"),
             "TERM": "xterm",
             "PAGER": "cat",
@@ -154,7 +156,7 @@ class Terminal:
         environment.pop("VIRTUAL_ENV", None)
         self.process = pexpect.spawn(
             sys.executable,
-            [*COMMAND, *(["--simple-prompt"] if simple_prompt else [])],
+            list(arguments),
             cwd=str(folder),
             env=environment,
             dimensions=(40, columns),
@@ -173,8 +175,10 @@ class Terminal:
         return f"In [{self.count}]:"
 
     def start(self, line: str) -> None:
-        """Type a line and return without waiting for its end."""
-        self.process.send(f"{line}\r")
+        """Type a line, or several, and return without waiting for their end."""
+        # Meta and Enter together run what is more than a line.
+        end = "\x1b\r" if "\n" in line else "\r"
+        self.process.send(line.replace("\n", "\r") + end)
         self.count += 1
 
     def run(self, line: str) -> list[str]:
@@ -196,8 +200,16 @@ class Terminal:
         return [
             line.rstrip()
             for line in self.screen.lines[begin:row]
-            if line.strip() and not line.startswith(former)
+            if line.strip() and not line.lstrip().startswith((former, "...:"))
         ]
+
+    def flush(self) -> None:
+        """Enter a blank, which runs nothing, and wait for the same prompt again."""
+        before = self.written.count(self.prompt)
+        self.process.send(" \r")
+        self.read_until(lambda: self.written.count(self.prompt) > before)
+        self.screen = Screen(self.screen.columns)
+        self.screen.feed(self.prompt)
 
     def read_until(self, condition: Callable[[], object]) -> None:
         """Read until a condition holds."""
@@ -241,13 +253,18 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_terminal(folder: Path) -> Iterator[Callable[..., Terminal]]:
-    """Return a function that starts IPython in a terminal; all are ended later."""
+    """Return a function that starts IPython in a terminal; all are ended later.
+
+    With a `simple_prompt`, that is plain `input`, as where IPython meets a dumb
+    terminal.
+    """
     terminals: list[Terminal] = []
 
     def start(
         *, load: bool = True, columns: int = 160, simple_prompt: bool = False
     ) -> Terminal:
-        terminal = Terminal(folder, columns, simple_prompt=simple_prompt)
+        plain = ["--simple-prompt"] if simple_prompt else []
+        terminal = Terminal(folder, columns, [*COMMAND, *plain])
         terminals.append(terminal)
         if load:
             assert terminal.run("%load_ext ipywarmup") == []
