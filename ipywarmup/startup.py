@@ -83,6 +83,7 @@ def _warm(magics: WarmupMagics, main_thread: int) -> None:
 def _collect_and_warm(magics: WarmupMagics, main_thread: int) -> None:
     from ipywarmup.importlock.bootstrap import unsupported  # noqa: PLC0415
     from ipywarmup.manager import get_manager  # noqa: PLC0415 - not on the main thread
+    from ipywarmup.panel.rows import enumerate_names  # noqa: PLC0415
     from ipywarmup.sources import collection  # noqa: PLC0415
 
     if unsupported() is not None:
@@ -94,7 +95,7 @@ def _collect_and_warm(magics: WarmupMagics, main_thread: int) -> None:
         return
     manager = get_manager(main_thread)
     found = collection.auto(shell.user_ns, os.environ)
-    for line in found.remarks:
+    for line in collection.describe(found, enumerate_names):
         logger.info("%s", line)
     if found.selection.taken:
         manager.prepare(found.selection.taken, installed_only=True)()

@@ -153,17 +153,37 @@ def test_it_can_be_switched_off(start: NewKernel, folder: Path, way: str) -> Non
         assert "nothing to wait for" in kernel.execute("%warmup wait").stderr
 
 
+LOG = """
+import logging
+handler = logging.FileHandler("log")
+logging.getLogger("ipywarmup").addHandler(handler)
+logging.getLogger("ipywarmup").setLevel("INFO")
+"""
+
+
 def test_the_list_of_the_project_is_next(start: NewKernel, folder: Path) -> None:
-    """Where nothing tells the notebook, what the project names is warmed, exclusions
-    aside.
+    """Where nothing tells the notebook, what the project names is warmed; whoever wants
+    to know is told what is not.
     """
     (folder / "pyproject.toml").write_text(
-        '[tool.ipywarmup]\nmodules = ["wave", "neighbour", "cmd"]\nexclude = ["cmd"]\n',
+        "[tool.ipywarmup]\nexclude = ['cmd']\n"
+        "modules = ['wave', 'neighbour', 'cmd', 'nosuch']\n",
         encoding="utf-8",
     )
+    first = folder / "ipython" / "profile_default" / "startup" / "00-log.py"
+    first.write_text(LOG, encoding="utf-8")
     kernel = start(JPY_SESSION_NAME="")
     assert "1 of 1 module completed" in kernel.execute("%warmup wait").stdout
     assert rows(kernel) == [["wave", "completed"]]
+    assert (folder / "log").read_text(encoding="utf-8").splitlines()[:4] == [
+        "From pyproject.toml: wave",
+        (
+            "Left out (a file of the working directory; name it in %warmup to import it):"
+            " neighbour"
+        ),
+        "Left out (excluded): cmd",
+        "Left out (not installed): nosuch",
+    ]
 
 
 @pytest.mark.parametrize(
