@@ -178,8 +178,8 @@ def test_the_list_of_the_project_is_next(start: NewKernel, folder: Path) -> None
     assert (folder / "log").read_text(encoding="utf-8").splitlines()[:4] == [
         "From pyproject.toml: wave",
         (
-            "Left out (a file of the working directory; name it in %warmup to import it):"
-            " neighbour"
+            "Left out (a file of the working directory; name it in %warmup to import"
+            " it): neighbour"
         ),
         "Left out (excluded): cmd",
         "Left out (not installed): nosuch",
