@@ -82,8 +82,8 @@ class Foreground:
 
         trace = Trace()
         with contextlib.ExitStack() as stack:
-            hooks.borrow(self)
-            stack.callback(hooks.give_back, self)
+            hooks.record(self)
+            stack.callback(hooks.stop_recording, self)
             stack.callback(self._note, trace)
             stack.enter_context(tracing(trace))
             self._stack = stack.pop_all()

@@ -105,6 +105,10 @@ class ImportHooks:
         # How often each has borrowed; who is gone has given all back.
         self._borrowers = weakref.WeakKeyDictionary[object, int]()
         self._originals: bootstrap.Functions | None = None
+        # Who wants imports noted down also while nobody has borrowed the hooks, and
+        # what importlib uses without that.
+        self._recorders = weakref.WeakSet[object]()
+        self._unrecorded: bootstrap.Functions | None = None
         self._births = Births(self._note_birth, self._inheritance, self._disinherit)
         # By package: the module locks that were held when the hooks went in.
         self._foreign: dict[str, list[Any]] = {}
@@ -164,6 +168,48 @@ class ImportHooks:
                 self._workers.discard(me)
             self.give_back()
 
+    def record(self, owner: object) -> None:
+        """
+        Have imports noted down that are traced, also without the hooks.
+
+        Nothing else changes: no import takes the lock of a package for it.
+        """
+        with self.locks.frozen:
+            self._recorders.add(owner)
+            self._record_if_wanted()
+
+    def stop_recording(self, owner: object) -> None:
+        """Have nothing noted down for somebody any longer."""
+        with self.locks.frozen:
+            self._recorders.discard(owner)
+            if not self._recorders:
+                self._step_aside()
+
+    def _record_if_wanted(self) -> None:
+        """Note imports down where the hooks are not in, which do so themselves."""
+        if (
+            not self._recorders
+            or self.installed
+            or self._unrecorded is not None
+            or bootstrap.unsupported() is not None
+        ):
+            return
+        self._unrecorded = originals = bootstrap.Functions.now()
+
+        def get_recorded_lock(name: str) -> Any:  # noqa: ANN401
+            module_lock = originals.get_module_lock(name)
+            lane = traces.lane()
+            if lane is None or bootstrap.is_look_up(sys._getframe(1)):  # noqa: SLF001
+                return module_lock
+            return traces.RecordingLock(name, module_lock, lane)
+
+        originals._replace(get_module_lock=get_recorded_lock).put()
+
+    def _step_aside(self) -> None:
+        if self._unrecorded is not None:
+            self._unrecorded.put()
+            self._unrecorded = None
+
     @contextlib.contextmanager
     def installed_only(self) -> Iterator[None]:
         """
@@ -193,6 +239,7 @@ class ImportHooks:
             self._unfinished.clear()
             filters.remove()
             self._on_free()
+            self._record_if_wanted()
 
     def may_wait(self, module: str) -> bool:
         """Whether the calling thread does not import a half-built module itself."""
@@ -312,6 +359,7 @@ class ImportHooks:
         )
 
     def _install(self) -> None:
+        self._step_aside()
         # From here on `remove` takes out what is in, should this be interrupted.
         self._originals = originals = bootstrap.Functions.now()
         get_module_lock, init_module_attrs, create_module = originals

@@ -151,7 +151,7 @@ def test_without_a_trace_nothing_is_noted(write: Write, trace: Trace) -> None:
 
 
 REAL = """
-import sys
+import ctypes
 from ipywarmup import WarmupManager
 manager = WarmupManager(log_to_stderr=False)
 manager.submit(["xml.dom.minidom", "email.mime.text", "numpy"])
@@ -168,7 +168,7 @@ def test_records_of_real_packages_are_those_of_importtime() -> None:
     ).stdout.split()
     # What the manager brings itself is there in both.
     plain = (
-        "import ipywarmup.manager, sys\nsys.stderr.write('BEGIN\\n')\n"
+        "import ctypes, ipywarmup.manager, sys\nsys.stderr.write('BEGIN\\n')\n"
         "import xml.dom.minidom, email.mime.text, numpy"
     )
     told = subprocess.run(
