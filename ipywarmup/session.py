@@ -269,14 +269,16 @@ def _report(magics: WarmupMagics, request: Request) -> ReportView | None:
 
 
 def _why_no_report(magics: WarmupMagics, module: str | None) -> str:
-    run = magics.manager.run
+    run, limit = magics.manager.run, unsupported()
+    if limit is not None:
+        return f"imports are not noted down here, since {limit}"
     if module is None:
         return "nothing was imported yet; start it with %warmup"
     shown = printable(repr(module))
     if module in run.pending:
         return f"{shown} is not imported yet; see %warmup wait"
     if module in run.completed:
-        return f"{shown} was imported already when its warmup began"
+        return f"{shown} was imported before its warmup came to it"
     if module in run.failed:
         return f"{shown} failed before there was anything to import"
     if module in sys.modules:

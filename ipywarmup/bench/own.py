@@ -17,7 +17,7 @@ from pathlib import Path
 from ipywarmup.bench import own_programs
 from ipywarmup.bench.program import MARK
 from ipywarmup.bench.rounds import HEAVY, compile_bytecode
-from ipywarmup.bench.table import Line, Ratio, print_table
+from ipywarmup.bench.table import Line, Ratio, show
 
 LINES = (
     Line("load", "%load_ext ipywarmup", "ms"),
@@ -111,10 +111,7 @@ def run(*, rounds: int, as_json: bool) -> int:
             _measure(folder, light, ours_first=bool(number % 2))
             for number in range(rounds)
         ]
-    if as_json:
-        print(json.dumps(measured))
-        return 0
-    print_table(LINES, RATIOS, measured)
+    show(LINES, RATIOS, measured, as_json=as_json)
     return 0
 
 

@@ -19,7 +19,7 @@ from jupyter_client.manager import KernelManager
 
 from ipywarmup import profiles
 from ipywarmup.bench.rounds import compile_bytecode
-from ipywarmup.bench.table import Line, Ratio, print_table
+from ipywarmup.bench.table import Line, Ratio, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,10 +79,7 @@ def run(modules: list[str], *, rounds: int, as_json: bool) -> int:
             _measure(notebook, modules, ours_first=bool(number % 2))
             for number in range(rounds)
         ]
-    if as_json:
-        print(json.dumps(measured))
-        return 0
-    print_table(LINES, RATIOS, measured)
+    show(LINES, RATIOS, measured, as_json=as_json)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,10 +26,12 @@ class Ratio(NamedTuple):
     what: str
 
 
-def print_table(
+def show(
     lines: Sequence[Line],
     ratios: Sequence[Ratio],
     measured: Sequence[Mapping[str, float]],
+    *,
+    as_json: bool,
 ) -> None:
     """
     Print the middle and the ends of each quantity, and of each ratio.
@@ -39,7 +42,12 @@ def print_table(
         What to print, in this order.
     measured : sequence of dict
         For each round the figures by key.
+    as_json : bool
+        Print these instead.
     """
+    if as_json:
+        print(json.dumps(measured))
+        return
     print(f"{'':<66}{'median':>8}{'min':>8}{'max':>8}")
     for line in lines:
         figures = [figures[line.key] for figures in measured]

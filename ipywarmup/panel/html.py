@@ -140,7 +140,7 @@ def render_headline(table: Table) -> str:
     )
     return (
         f'<div style="{_FRAME};padding:2px {_INDENT};font-weight:600">'
-        f"{_escape(table.headline)}</div>{savings}"
+        f"{escape(table.headline)}</div>{savings}"
     )
 
 
@@ -169,7 +169,7 @@ def render_rows(table: Table, *, foldable: bool = True) -> str:
     )
     more = (
         f'<div style="{_FRAME};padding:4px {_INDENT};{_STICKS};bottom:-1px;'
-        f'box-shadow:inset 0 1px {_EDGE}">… {_escape(table.left_out)}</div>'
+        f'box-shadow:inset 0 1px {_EDGE}">… {escape(table.left_out)}</div>'
         if table.left_out
         else ""
     )
@@ -188,7 +188,7 @@ def _scrolling(table: Table) -> str:
     return f'<div style="max-height:{SCROLL_HEIGHT};overflow:auto">{rows}</div>'
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Escape markup, and half surrogate pairs, which no message can carry."""
     return html.escape(text.encode(errors="backslashreplace").decode())
 
@@ -205,14 +205,14 @@ def _title(table: Table, name: str) -> str:
 
 def _row(row: Row, *, foldable: bool, columns: int) -> str:
     mark, _ = _LOOKS[row.state]
-    module = f'<td class="ipywarmup-name" style="{_MODULE}">{_escape(row.module)}</td>'
+    module = f'<td class="ipywarmup-name" style="{_MODULE}">{escape(row.module)}</td>'
     status = f"{_LEFT};position:relative;{_colour(row.state)}"
     elapsed = f'<td style="{_RIGHT}">{row.elapsed}</td>'
     if row.track is None:
         drawn = (
             f'<td style="{_RIGHT};{_MUTED}">{row.canary_id}</td>{module}'
             f'<td style="{status}">{mark} {row.state}</td>'
-            f'<td style="{_LEFT};{_MUTED}">{_escape(row.thread)}</td>{elapsed}'
+            f'<td style="{_LEFT};{_MUTED}">{escape(row.thread)}</td>{elapsed}'
         )
     else:
         drawn = (
@@ -307,9 +307,9 @@ def _note(row: Row, *, foldable: bool) -> str:
     """Return what there is to tell of a row, and, folded up, all that there is."""
     words = []
     if row.error:
-        words.append(_escape(elide(row.error, _LONGEST_ERROR)))
+        words.append(escape(elide(row.error, _LONGEST_ERROR)))
     if row.hint:
-        words.append(f"<b>{_escape(row.hint)}</b>")
+        words.append(f"<b>{escape(row.hint)}</b>")
     within = []
     body = ""
     if row.traceback and foldable:
@@ -317,11 +317,11 @@ def _note(row: Row, *, foldable: bool) -> str:
         text = row.traceback
         if len(text) > _LONGEST_TRACEBACK:
             text = f"…{text[-_LONGEST_TRACEBACK:]}"
-        body += f'<pre style="{_PRE}">{_escape(text)}</pre>'
+        body += f'<pre style="{_PRE}">{escape(text)}</pre>'
     if row.output:
         lines = row.output.count("\n") + 1
         within.append(f"printed {lines} line{'s' * (lines > 1)}")
-        output = _escape(elide(row.output, _LONGEST_OUTPUT))
+        output = escape(elide(row.output, _LONGEST_OUTPUT))
         body += f'<pre style="{_PRE};border-top:1px dotted {_EDGE}">{output}</pre>'
     if within:
         words.append(_muted(", ".join(within)))

@@ -7,10 +7,10 @@ in a narrow column.
 
 from __future__ import annotations
 
-import html
 import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
+from ipywarmup.panel.html import escape
 from ipywarmup.report.text import describe
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def render(branch: Branch, label: str) -> str:
     height = ROW * (1 + max((box.depth for box in drawn), default=0))
     body = "".join(_box(box, hues[_package(box.node)]) for box in drawn)
     return (
-        f'<svg class="ipywarmup-icicle" role="img" aria-label="{_escape(label)}"'
+        f'<svg class="ipywarmup-icicle" role="img" aria-label="{escape(label)}"'
         f' xmlns="http://www.w3.org/2000/svg" width="100%" height="{height}"'
         f' style="display:block">{body}</svg>'
     )
@@ -107,16 +107,12 @@ def _box(box: Box, hue: int) -> str:
     if box.width >= _LABELLED:
         last = node.module.rpartition(".")[2] if box.depth else node.module
         mark = "✗ " if node.failed else ""
-        label = f'<text x="4" y="13" style="{_TEXT}">{mark}{_escape(last)}</text>'
+        label = f'<text x="4" y="13" style="{_TEXT}">{mark}{escape(last)}</text>'
     # What is too long for its box is cut off by it.
     return (
         f'<svg x="{100 * box.left:.3f}%" y="{ROW * box.depth}"'
         f' width="{100 * box.width:.3f}%" height="{ROW}">'
-        f"<title>{_escape(node.module)}: {describe(node)}</title>"
+        f"<title>{escape(node.module)}: {describe(node)}</title>"
         f'<rect width="100%" height="{ROW - 1}" rx="2" fill="{fill}"'
         f' fill-opacity="0.35"{stroke if node.failed else ""}/>{label}</svg>'
     )
-
-
-def _escape(text: str) -> str:
-    return html.escape(text.encode(errors="backslashreplace").decode())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
 
+from ipywarmup.panel.html import escape
 from ipywarmup.report import icicle, text
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class ReportView:
 
     def _html(self) -> str:
         drawn = "".join(
-            f'<div style="{_WORDS};font-weight:600">{_escape(text.headline(branch))}'
+            f'<div style="{_WORDS};font-weight:600">{escape(text.headline(branch))}'
             "</div>"
             f'<div style="{_PICTURE}">'
             f"{icicle.render(branch, f'Where the time went: {text.headline(branch)}')}"
@@ -61,11 +61,7 @@ class ReportView:
         )
         return (
             f'<div class="ipywarmup-report">{drawn}'
-            f'<div style="{_WORDS}">{_escape(text.costliest(self._branches))}</div>'
+            f'<div style="{_WORDS}">{escape(text.costliest(self._branches))}</div>'
             f'<details style="{_WORDS}"><summary>The tree, in words</summary>'
-            f'<pre style="{_TREE}">{_escape(repr(self))}</pre></details></div>'
+            f'<pre style="{_TREE}">{escape(repr(self))}</pre></details></div>'
         )
-
-
-def _escape(words: str) -> str:
-    return html.escape(words.encode(errors="backslashreplace").decode())

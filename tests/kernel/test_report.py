@@ -80,7 +80,7 @@ def test_what_there_is_no_report_of_is_told(
     kernel.run(f"import {foreign}")
     kernel.run(f"%warmup sys nosuch_module {slow} {waiting} --quiet")
     gate.wait_until_reached()
-    assert refusal("sys") == "'sys' was imported already when its warmup began"
+    assert refusal("sys") == "'sys' was imported before its warmup came to it"
     assert refusal("nosuch") == "'nosuch' is not being warmed; start it with %warmup"
     assert refusal(waiting) == f"{waiting!r} is not imported yet; see %warmup wait"
     assert refusal(foreign) == (
