@@ -270,20 +270,19 @@ def _report(magics: WarmupMagics, request: Request) -> ReportView | None:
 
 def _why_no_report(magics: WarmupMagics, module: str | None) -> str:
     run, limit = magics.manager.run, unsupported()
-    if limit is not None:
-        return f"imports are not noted down here, since {limit}"
-    if module is None:
-        return "nothing was imported yet; start it with %warmup"
-    shown = printable(repr(module))
-    if module in run.pending:
-        return f"{shown} is not imported yet; see %warmup wait"
-    if module in run.completed:
-        return f"{shown} was imported before its warmup came to it"
-    if module in run.failed:
-        return f"{shown} failed before there was anything to import"
-    if module in sys.modules:
-        return f"{shown} was imported without this warmup; see %warmup suggest"
-    return f"{shown} is not being warmed; start it with %warmup"
+    reasons = {
+        f"imports are not noted down here, since {limit}": limit is not None,
+        "nothing was imported yet; start it with %warmup": module is None,
+        "{0} is not imported yet; see %warmup wait": module in run.pending,
+        "{0} was imported before its warmup came to it": module in run.completed,
+        "{0} failed before there was anything to import": module in run.failed,
+        "{0} was imported without this warmup; see %warmup suggest": (
+            module in sys.modules
+        ),
+        "{0} is not being warmed; start it with %warmup": True,
+    }
+    reason = next(each for each, holds in reasons.items() if holds)
+    return reason.format(printable(repr(module)))
 
 
 def _suggest(magics: WarmupMagics, _request: Request) -> None:
