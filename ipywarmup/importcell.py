@@ -360,17 +360,20 @@ def _error_of(failure: Outcome) -> BaseException:
     return failure.exception.with_traceback(failure.traceback)
 
 
-_raised: list[BaseException] = []
+# A cell runs on the thread that it was shown on; subshells have threads of their own.
+_raised = threading.local()
 
 
 def raised() -> BaseException:
     """Return what a cell is to raise; the cell calls it."""
-    return _raised.pop()
+    error: BaseException = _raised.error
+    del _raised.error
+    return error
 
 
 def _raise_at(tree: ast.Module, name: str, error: BaseException) -> ast.Module:
     """Return a cell that raises an error on the line that uses a name."""
-    _raised[:] = [error]
+    _raised.error = error
     lines = (
         node.lineno
         for node in ast.walk(tree)
