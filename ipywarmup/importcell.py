@@ -103,7 +103,8 @@ class _Arrival:
 #   may be a need, as the words of a magic, is waited for, but raises nothing: somebody
 #   has to be able to install what is missing.
 # This code assumes
-# - that `add`, `visit` and `close` are called on one thread; `_end` may be on any.
+# - that `add` and `close` are called on one thread; `visit` may be on any that runs
+#   cells, each of which runs the cell that it was shown, and `_end` on any at all.
 
 
 class Arrivals:
