@@ -70,9 +70,9 @@ def execute(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def kernels(session: nox.Session) -> None:
-    """Run the kernel tests with the oldest IPython, ipykernel and ipywidgets."""
+    """Run what needs IPython with the oldest of it, of ipykernel and ipywidgets."""
     session.install(".[test]", *OLDEST)
-    session.run("pytest", "tests/kernel", *session.posargs)
+    session.run("pytest", "tests/kernel", "tests/terminal", *session.posargs)
 
 
 @nox.session(python="3.11")

@@ -103,7 +103,8 @@ class _Arrival:
 #   may be a need, as the words of a magic, is waited for, but raises nothing: somebody
 #   has to be able to install what is missing.
 # This code assumes
-# - that `add`, `visit` and `close` are called on one thread; `_end` may be on any.
+# - that `add` and `close` are called on one thread; `visit` may be on any that runs
+#   cells, each of which runs the cell that it was shown, and `_end` on any at all.
 
 
 class Arrivals:
@@ -360,17 +361,20 @@ def _error_of(failure: Outcome) -> BaseException:
     return failure.exception.with_traceback(failure.traceback)
 
 
-_raised: list[BaseException] = []
+# A cell runs on the thread that it was shown on; subshells have threads of their own.
+_raised = threading.local()
 
 
 def raised() -> BaseException:
     """Return what a cell is to raise; the cell calls it."""
-    return _raised.pop()
+    error: BaseException = _raised.error
+    del _raised.error
+    return error
 
 
 def _raise_at(tree: ast.Module, name: str, error: BaseException) -> ast.Module:
     """Return a cell that raises an error on the line that uses a name."""
-    _raised[:] = [error]
+    _raised.error = error
     lines = (
         node.lineno
         for node in ast.walk(tree)

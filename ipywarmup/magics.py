@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.error import TryNext
+from IPython.core.completer import SimpleCompletion, context_matcher
 from IPython.core.magic import (
     Magics,
     line_cell_magic,
@@ -27,6 +28,7 @@ from ipywarmup.foreground import Foreground
 if TYPE_CHECKING:
     import threading
 
+    from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
     from ipywarmup.importcell import Arrivals
@@ -38,7 +40,8 @@ if TYPE_CHECKING:
     from ipywarmup.run import Run
 
 
-_NAMES = ("%warmup", "%%warmup")
+_LINE = re.compile(r"\s*(?P<magic>%{0,2})warmup\s(?P<line>.*)")
+"""With automagic on, IPython takes it without the percent sign, too."""
 
 _CALLER = 2
 """How many frames above `warmup` somebody runs the magic, whose variables count."""
@@ -251,26 +254,27 @@ class WarmupMagics(Magics):
             self.manager.pool.lanes = self.lanes
             self.manager.pool.patience = self.patience
 
-    def complete(self, _shell: object, event: Any) -> list[str]:  # noqa: ANN401
+    @context_matcher()  # type: ignore[untyped-decorator]
+    def complete(self, context: CompletionContext) -> SimpleMatcherResult:
         """
         Complete the word before the cursor, for IPython.
 
-        Raises
-        ------
-        IPython.core.error.TryNext
-            Where a file is named, which IPython completes.
+        Where there is something to offer, no other completer is asked: after ``--``
+        IPython's own would put each built-in function.
         """
         from ipywarmup.sources.completions import completions  # noqa: PLC0415
 
-        magic, _, line = event.text_until_cursor.lstrip().partition(" ")
-        words = completions(
-            line,
+        typed = _LINE.fullmatch(context.text_until_cursor)
+        words = typed and completions(
+            typed["line"],
             asked_for=self.manager.run.ids,
-            above_cell=magic.startswith("%%"),
+            above_cell=typed["magic"] == "%%",
         )
-        if words is None:
-            raise TryNext
-        return words
+        return {
+            "completions": [SimpleCompletion(text=word) for word in words or ()],
+            "suppress": bool(words),
+            "matched_fragment": context.token,
+        }
 
 
 def load(shell: InteractiveShell) -> None:
@@ -282,8 +286,7 @@ def load(shell: InteractiveShell) -> None:
     transformers: list[Any] = shell.ast_transformers
     transformers.append(magics.foreground)
     shell.events.register("post_execute", magics.foreground.end)
-    for name in _NAMES:
-        shell.set_hook("complete_command", magics.complete, str_key=name)
+    shell.Completer.custom_matchers.append(magics.complete)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -295,6 +298,4 @@ def unload(shell: InteractiveShell) -> None:
     shell.configurables.remove(magics)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("warmup", None)
-    for name in _NAMES:
-        # There is a call that adds a completer, and none that takes it away.
-        shell.strdispatchers["complete_command"].strs.pop(name, None)
+    shell.Completer.custom_matchers.remove(magics.complete)

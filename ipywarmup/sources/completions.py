@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ipywarmup.sources.installed import submodules, top_level
@@ -31,7 +32,7 @@ def completions(
     list of str or None
         Words that begin with what is typed, sorted; None where a file is named.
     """
-    *before, word = line.replace(",", " ").split(" ")
+    *before, word = re.split(r"[\s,]", line)
     before = [token for token in before if token]
     command = before[0] if before and not above_cell else "warm"
     if command not in SUBCOMMANDS or "--" in before:

@@ -34,10 +34,26 @@ def test_tab_completes_the_line(
     assert complete(kernel, "%warmup sklearn.ensem") == ["sklearn.ensemble"]
     assert complete(kernel, "x = 1\n%warmup sklearn.ensem") == ["sklearn.ensemble"]
     assert complete(kernel, "%%warmup --quie") == ["--quiet"]
+    assert complete(kernel, "warmup\tsklearn.ensem") == ["sklearn.ensemble"]
+    assert complete(kernel, "if True:\n    %warmup  sklearn.ensem") == [
+        "sklearn.ensemble"
+    ]
     name = write_module()
     kernel.run(f"%warmup {name} --quiet --wait")
     assert complete(kernel, "%warmup wait throwa") == [name]
     assert kernel.value("'sklearn' in __import__('sys').modules") is False
+
+
+def test_tab_offers_nothing_else(kernel: Kernel) -> None:
+    """No function and no keyword of Python goes where a flag or a module does."""
+    flags = ["--quiet", "--timeout", "--wait"]
+    assert complete(kernel, "%warmup numpy --") == flags
+    assert complete(kernel, "%%warmup --") == flags
+    offered = complete(kernel, "%warmup ")
+    assert {"status", "numpy"} <= {*offered}
+    assert not {"if", "print", "%time"} & {*offered}
+    assert "print" in complete(kernel, "%warmup numpy\npri")
+    assert complete(kernel, "import ipywarmu") == ["ipywarmup"]
 
 
 def test_tab_completes_files(kernel: Kernel) -> None:

@@ -169,6 +169,24 @@ def test_what_is_missing_can_be_installed_and_replaced(
     assert kernel.execute("print(absent.A)").stdout.endswith("1\n")
 
 
+def test_each_thread_raises_its_own_error(
+    kernel: Kernel, write_module: Callable[..., str]
+) -> None:
+    """Cells of subshells run beside those of the main thread."""
+    one, two = write_module("1 / 0"), write_module("raise OSError")
+    kernel.run(f"%%warmup --quiet --wait\nimport {one} as one\nimport {two} as two")
+    kernel.run("""
+        import ast, threading
+        transform = get_ipython().transform_ast
+        tree = transform(ast.parse("one.x"))
+        thread = threading.Thread(target=transform, args=(ast.parse("two.x"),))
+        thread.start()
+        thread.join()
+    """)
+    cell = kernel.execute("exec(compile(tree, 'cell', 'exec'))")
+    assert cell.error == "ZeroDivisionError"
+
+
 def test_failed_star_is_told_once(kernel: Kernel) -> None:
     """By the first name that nobody has bound; it is in the way of nothing else."""
     kernel.run("%%warmup --quiet --wait\nfrom nosuch_module import *")
