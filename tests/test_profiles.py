@@ -194,9 +194,12 @@ def test_a_terminal_of_the_profile_is_as_ever(ipython: Path, command: Command) -
         " if 'ipywarmup' in name], 'WarmupMagics' in"
         " get_ipython().magics_manager.registry)"
     )
+    # IPython warns of an environment that is not the one of its interpreter.
+    environment = {**os.environ, "IPYTHONDIR": str(ipython)}
+    environment.pop("VIRTUAL_ENV", None)
     done = subprocess.run(
         [sys.executable, "-m", "IPython", "--no-banner", "-c", look],
-        env={**os.environ, "IPYTHONDIR": str(ipython)},
+        env=environment,
         capture_output=True,
         text=True,
         check=True,
