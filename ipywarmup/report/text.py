@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ipywarmup.report.tree import Branch, Node
 
 MOST_ROWS = 40
-"""How many imports of a tree are listed: the costliest."""
+"""How many imports of a thread are listed: the costliest."""
 COSTLIEST = 5
 """How many modules are named that took long themselves."""
 _HEAD = f"{'in total':>10}  {'itself':>10}  module"
@@ -24,9 +24,7 @@ def render(branches: Sequence[Branch]) -> str:
     """Return the trees of all threads, one below the other, and their costliest."""
     blocks = []
     for branch in branches:
-        lines = [headline(branch), _HEAD]
-        for root in branch.roots:
-            lines += _rows(root)
+        lines = [headline(branch), _HEAD, *_rows(branch.roots)]
         blocks.append("\n".join(lines))
     blocks.append(costliest(branches))
     return "\n\n".join(blocks)
@@ -61,8 +59,8 @@ def describe(node: Node) -> str:
     return f"{words}, failed" if node.failed else words
 
 
-def _rows(root: Node) -> Iterator[str]:
-    nodes = list(root.walk())
+def _rows(roots: Sequence[Node]) -> Iterator[str]:
+    nodes = [each for root in roots for each in root.walk()]
     shown = {
         id(node)
         for _, node in heapq.nlargest(

@@ -140,6 +140,14 @@ def test_text_sums_up_what_is_cheap() -> None:
     assert shown[-3].split() == [f"{1001 - text.MOST_ROWS}.0", "ms", "…", "961", "more"]
 
 
+def test_a_thousand_modules_are_a_page_of_text() -> None:
+    """However many were asked for, the costliest are listed."""
+    roots = [node(f"m{number}", number, number + 0.5) for number in range(1000)]
+    lines = text.render([Branch("t", None, [*roots, PANDAS])]).splitlines()
+    assert len(lines) == text.MOST_ROWS + 5
+    assert "  100.0 ms     20.0 ms  pandas" in lines
+
+
 @given(st.lists(trees(), max_size=3))
 def test_boxes_lie_within_those_that_caused_them(roots: list[Node]) -> None:
     """Each is below and within its cause, and no two of a row overlap."""
