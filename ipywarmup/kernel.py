@@ -38,12 +38,13 @@ def once_running(call: Callable[[], object]) -> bool:
     Returns
     -------
     bool
-        False, and nothing will be called, if the kernel has no loop of a known kind.
+        False, and nothing will be called, if the kernel has no loop of a known kind:
+        those that this file was checked on run tornado's current one.
     """
-    ioloop = sys.modules.get("tornado.ioloop")
-    if ioloop is None:
+    loops = getattr(sys.modules.get("tornado.ioloop"), "IOLoop", None)
+    if loops is None:
         return False
-    ioloop.IOLoop.current().add_callback(call)
+    loops.current().add_callback(call)
     return True
 
 

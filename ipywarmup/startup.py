@@ -61,7 +61,8 @@ def begin(shell: InteractiveShell) -> None:
     magics = shell.magics_manager.registry[WarmupMagics.__name__]
     if magics.auto:
         start = functools.partial(_start, magics, threading.get_ident())
-        once_running(start)
+        if not once_running(start):
+            start()
 
 
 def _start(magics: WarmupMagics, main_thread: int) -> None:

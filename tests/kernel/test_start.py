@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ipywarmup.kernel import once_running
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -221,6 +223,27 @@ def test_nothing_of_the_working_directory_runs(start: NewKernel, folder: Path) -
     assert not (folder / "it_ran").exists()
     kernel.run("import bottleneck")
     assert (folder / "it_ran").exists()
+
+
+def test_a_kernel_without_a_known_loop_starts_at_once(
+    start: NewKernel, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What will run is not known then, so nothing is waited for."""
+    first = folder / "ipython" / "profile_default" / "startup" / "00-hide.py"
+    first.write_text(
+        "import sys\n"
+        "sys.modules['tornado.ioloop'], hidden = None, sys.modules['tornado.ioloop']\n",
+        encoding="utf-8",
+    )
+    last = first.with_name("99-show.py")
+    last.write_text("sys.modules['tornado.ioloop'] = hidden\n", encoding="utf-8")
+    kernel = start()
+    assert "2 of 2 modules completed" in kernel.execute("%warmup wait").stdout
+    assert kernel.output == ""
+    called: list[object] = []
+    monkeypatch.setitem(sys.modules, "tornado.ioloop", None)
+    assert not once_running(lambda: called.append(1))
+    assert called == []
 
 
 def test_a_new_kernel_starts_the_same_way(start: NewKernel) -> None:
