@@ -1,0 +1,47 @@
+"""A kernel that JupyterLab starts, and that warms up by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ipywarmup import profiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.browser.conftest import Lab
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def enabled(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Enable the start for the kernels of this test."""
+    monkeypatch.setenv("IPYTHONDIR", str(lab.server.log.parent / "ipython"))
+    start_up = profiles.find()
+    start_up.enable()
+    yield
+    start_up.disable()
+
+
+@pytest.mark.usefixtures("enabled")
+def test_imports_of_the_notebook_are_warm_before_any_cell_runs(lab: Lab) -> None:
+    """The server tells the kernel its notebook; the first cell that runs finds the
+    modules there, and no other cell shows anything.
+    """
+    lab.open(["import pandas as pd\nimport wave", "%warmup wait", "%warmup status"])
+    lab.run_cell(1)
+    lab.wait_idle()
+    lab.run_cell(2)
+    lab.wait_idle()
+    assert "Warmup done: 2 of 2 modules completed" in lab.outputs(1)
+    names = lab.output_locator(2).locator(".ipywarmup-name").all_inner_texts()
+    assert names == ["pandas", "wave"]
+    assert lab.outputs(0) == ""
+    lab.screenshot("started-without-a-cell")
+    lab.run_cell(0)
+    lab.wait_idle()
+    assert lab.outputs(0) == ""
+    assert lab.errors == []
