@@ -41,7 +41,9 @@ class Births:
         self._installed = False
         self._originals: tuple[Any, Any] = (None, None)
         self._ours: tuple[Any, Any] = (None, None)
-        # Threads that are being started, and those that have come into something.
+        # Threads that are being started; what they expect, until they have come into
+        # it; and by identifier those that have.
+        self._starting: set[threading.Thread] = set()
         self._expecting: dict[threading.Thread, Inherit] = {}
         self._heirs: dict[int, threading.Thread] = {}
 
@@ -58,16 +60,19 @@ class Births:
             inherit = self._inheritance() if self._installed else None
             if inherit is not None:
                 self._expecting[thread] = inherit
+            self._starting.add(thread)
             try:
                 start(thread)
                 self._come_into(thread)
             finally:
                 self._expecting.pop(thread, None)
+                self._starting.discard(thread)
             if self._installed and thread.ident is not None:
                 self._tell(thread.ident)
 
         @functools.wraps(start_new_thread)
         def start_new_thread_and_tell(*arguments: Any, **named: Any) -> int:  # noqa: ANN401
+            self._forget_gone()
             inherit = self._inheritance() if self._installed else None
             if inherit is not None and arguments:
                 heir = self._heir(arguments[0], inherit)
@@ -108,7 +113,8 @@ class Births:
 
     def _forget_gone(self) -> None:
         for ident, thread in list(self._heirs.items()):
-            if not thread.is_alive():
+            # One that is being started may not say yet that it is alive.
+            if not thread.is_alive() and thread not in self._starting:
                 self._heirs.pop(ident, None)
                 self._disinherit(ident)
 
@@ -120,6 +126,7 @@ class Births:
         @functools.wraps(function)
         def run(*arguments: object, **named: object) -> None:
             me = threading.get_ident()
+            self._heirs.pop(me, None)
             inherit(me)
             try:
                 function(*arguments, **named)

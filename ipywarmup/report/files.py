@@ -36,7 +36,7 @@ def as_json(branches: Sequence[Branch], stalls: Sequence[Stall]) -> dict[str, An
         ``imports``.
         ``stalls``: for each ``begin_ms`` and ``duration_ms``.
     """
-    origin = _origin(branches)
+    origin, shift = _origin(branches), _shift()
     return {
         "made_by": _MADE_BY,
         "threads": [
@@ -49,7 +49,7 @@ def as_json(branches: Sequence[Branch], stalls: Sequence[Stall]) -> dict[str, An
         ],
         "stalls": [
             {
-                "begin_ms": 1000 * (_on_clock(stall) - origin),
+                "begin_ms": 1000 * (stall["start_ts"] + shift - origin),
                 "duration_ms": stall["duration_ms"],
             }
             for stall in stalls
@@ -65,7 +65,7 @@ def as_trace(branches: Sequence[Branch], stalls: Sequence[Stall]) -> dict[str, A
     microseconds from the first import on. The format is that of the "Trace Event
     Format" document of the Chromium project, its "JSON Object Format".
     """
-    origin = _origin(branches)
+    origin, shift = _origin(branches), _shift()
     process = os.getpid()
 
     def event(lane: int, name: str, begin: float, end: float, **more: Any) -> Any:  # noqa: ANN401
@@ -91,8 +91,8 @@ def as_trace(branches: Sequence[Branch], stalls: Sequence[Stall]) -> dict[str, A
         event(
             _STALLS,
             "stall",
-            _on_clock(stall),
-            _on_clock(stall) + stall["duration_ms"] / 1000,
+            stall["start_ts"] + shift,
+            stall["start_ts"] + shift + stall["duration_ms"] / 1000,
             cat="stall",
         )
         for stall in stalls
@@ -146,6 +146,6 @@ def _origin(branches: Sequence[Branch]) -> float:
     )
 
 
-def _on_clock(stall: Stall) -> float:
-    """Return when a stall began on the clock of the imports."""
-    return stall["start_ts"] - time.time() + time.perf_counter()
+def _shift() -> float:
+    """Return what to add to the wall clock to get the clock of the imports."""
+    return time.perf_counter() - time.time()
