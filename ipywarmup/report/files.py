@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from ipywarmup.responsiveness.stalls import Stall
 
 _MADE_BY = "ipywarmup"
-_STALLS = 0
-"""The lane of stalls; those of threads come below."""
 
 
 class FileError(Exception):
@@ -67,6 +65,8 @@ def as_trace(branches: Sequence[Branch], stalls: Sequence[Stall]) -> dict[str, A
     """
     origin, shift = _origin(branches), _shift()
     process = os.getpid()
+    # Viewers show the first lane first.
+    below = len(branches) + 1
 
     def event(lane: int, name: str, begin: float, end: float, **more: Any) -> Any:  # noqa: ANN401
         # What is within another stays so when both are rounded.
@@ -84,12 +84,12 @@ def as_trace(branches: Sequence[Branch], stalls: Sequence[Stall]) -> dict[str, A
         return {"name": kind, "ph": "M", **place, "args": {"name": words}}
 
     events = [
-        name("process_name", _STALLS, "ipywarmup"),
-        name("thread_name", _STALLS, "stalls of the main thread"),
+        name("process_name", below, "ipywarmup"),
+        name("thread_name", below, "stalls of the main thread"),
     ]
     events += [
         event(
-            _STALLS,
+            below,
             "stall",
             stall["start_ts"] + shift,
             stall["start_ts"] + shift + stall["duration_ms"] / 1000,
@@ -97,7 +97,7 @@ def as_trace(branches: Sequence[Branch], stalls: Sequence[Stall]) -> dict[str, A
         )
         for stall in stalls
     ]
-    for lane, branch in enumerate(branches, _STALLS + 1):
+    for lane, branch in enumerate(branches, start=1):
         by = f", started by {branch.started_by}" if branch.started_by else ""
         events.append(name("thread_name", lane, f"{branch.thread}{by}"))
         events += [
@@ -107,7 +107,8 @@ def as_trace(branches: Sequence[Branch], stalls: Sequence[Stall]) -> dict[str, A
                 node.begin,
                 node.end,
                 cat="failed import" if node.failed else "import",
-                args={"self_ms": node.self_ms, "waited_ms": node.waited_ms},
+                # Viewers find out the rest themselves; some show it behind the name.
+                **({"args": {"waited_ms": node.waited_ms}} if node.waited else {}),
             )
             for root in branch.roots
             for _, node in root.walk()

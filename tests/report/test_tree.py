@@ -213,7 +213,7 @@ def test_trace_has_a_lane_for_each_thread_and_one_of_stalls(roots: list[Node]) -
     content = files.as_trace(found, [{"start_ts": shift + 1.0, "duration_ms": 20.0}])
     events = json.loads(json.dumps(content))["traceEvents"]
     names = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
-    assert names == {0: "stalls of the main thread", 1: "w", 2: "h, started by m0"}
+    assert names == {1: "w", 2: "h, started by m0", 3: "stalls of the main thread"}
     timed = [event for event in events if event["ph"] == "X"]
     for event in timed:
         assert event["dur"] >= 0
@@ -223,7 +223,7 @@ def test_trace_has_a_lane_for_each_thread_and_one_of_stalls(roots: list[Node]) -
     assert len(timed) == count + 1
     for lane in names:
         assert well_nested([event for event in timed if event["tid"] == lane])
-    (stall,) = (event for event in timed if event["tid"] == 0)
+    (stall,) = (event for event in timed if event["tid"] == 3)
     assert stall["dur"] == pytest.approx(20_000, abs=1)
     assert stall["ts"] == pytest.approx(1e6 * (1.0 - roots[0].begin), abs=1e4)
 
