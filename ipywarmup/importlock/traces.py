@@ -85,6 +85,8 @@ class Lane:
         self, trace: Trace, thread_name: str, started_by: str | None = None
     ) -> None:
         self.trace = trace
+        # Of a worker: its identifier, since names are anybody's to give.
+        self.thread: int | None = None
         self.thread_name = thread_name
         self.started_by = started_by
         self.records: list[Record] = []
@@ -176,20 +178,15 @@ class tracing:  # noqa: N801 - used as a function
 
     def __enter__(self) -> None:
         """Begin."""
-        name = threading.current_thread().name
-        lane = next(
-            (
-                lane
-                for lane in self._trace.lanes
-                if lane.thread_name == name and lane.started_by is None
-            ),
-            None,
-        )
+        me = threading.get_ident()
+        # A worker goes on in the lane that it had.
+        lane = next((lane for lane in self._trace.lanes if lane.thread == me), None)
         if lane is None:
-            lane = Lane(self._trace, name)
+            lane = Lane(self._trace, threading.current_thread().name)
+            lane.thread = me
             self._trace.lanes.append(lane)
-        self._former = _lanes.get(threading.get_ident())
-        _lanes[threading.get_ident()] = lane
+        self._former = _lanes.get(me)
+        _lanes[me] = lane
 
     def __exit__(
         self,

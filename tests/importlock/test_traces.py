@@ -91,6 +91,31 @@ def test_a_thread_of_an_import_has_a_lane_of_its_own(
     assert modules(its) == [(0, "elsewhere")]
 
 
+def test_threads_of_one_name_have_lanes_of_their_own(
+    write: Write, trace: Trace
+) -> None:
+    """Each thread goes on in its own lane, whatever it is called."""
+    names = [write() for _ in range(4)]
+    both = threading.Barrier(2)
+
+    def work(first: str, second: str) -> None:
+        both.wait(TIMEOUT)
+        import_on_worker(first, trace=trace)
+        both.wait(TIMEOUT)
+        import_on_worker(second, trace=trace)
+
+    threads = [
+        threading.Thread(target=work, args=pair, name="same")
+        for pair in (names[:2], names[2:])
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT)
+    found = sorted([record.module for record in lane.records] for lane in trace.lanes)
+    assert found == sorted([names[:2], names[2:]])
+
+
 def test_waiting_is_told_from_importing(write: Write, trace: Trace) -> None:
     """What another thread imports is waited for, and costs the importer nothing."""
     reached, gate = threading.Event(), threading.Event()
