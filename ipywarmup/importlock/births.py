@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
-    Inherit = Callable[[int], object]
+    Inherit = Callable[[int, str | None], object]
 
 
 class Births:
@@ -23,10 +24,12 @@ class Births:
         ``tell(thread_id)`` is called on the thread that has started another.
     inheritance : callable
         Called on a thread that is about to start another; returns what the other one
-        inherits, if anything: a function to be called with its identifier, before it
-        imports anything.
+        inherits, if anything: a function to be called with its identifier and its name,
+        if it has one, before it imports anything.
     disinherit : callable
         ``disinherit(thread_id)`` is called when an heir has ended.
+    frozen : callable
+        Returns a context that lets one thread in at a time, for these two.
     """
 
     def __init__(
@@ -34,16 +37,17 @@ class Births:
         tell: Callable[[int], object],
         inheritance: Callable[[], Inherit | None],
         disinherit: Callable[[int], object],
+        frozen: Callable[[], AbstractContextManager[object]],
     ) -> None:
         self._tell = tell
         self._inheritance = inheritance
         self._disinherit = disinherit
+        self._frozen = frozen
         self._installed = False
         self._originals: tuple[Any, Any] = (None, None)
         self._ours: tuple[Any, Any] = (None, None)
-        # Threads that are being started; what they expect, until they have come into
-        # it; and by identifier those that have.
-        self._starting: set[threading.Thread] = set()
+        # What threads expect that are being started, until they have come into it; and
+        # by identifier those that have.
         self._expecting: dict[threading.Thread, Inherit] = {}
         self._heirs: dict[int, threading.Thread] = {}
 
@@ -55,24 +59,21 @@ class Births:
 
         @functools.wraps(start)
         def start_and_tell(thread: threading.Thread) -> None:
-            # Whoever has the identifier of an heir next is none.
-            self._forget_gone()
+            self.forget_gone()
             inherit = self._inheritance() if self._installed else None
             if inherit is not None:
                 self._expecting[thread] = inherit
-            self._starting.add(thread)
             try:
                 start(thread)
                 self._come_into(thread)
             finally:
                 self._expecting.pop(thread, None)
-                self._starting.discard(thread)
             if self._installed and thread.ident is not None:
                 self._tell(thread.ident)
 
         @functools.wraps(start_new_thread)
         def start_new_thread_and_tell(*arguments: Any, **named: Any) -> int:  # noqa: ANN401
-            self._forget_gone()
+            self.forget_gone()
             inherit = self._inheritance() if self._installed else None
             if inherit is not None and arguments:
                 heir = self._heir(arguments[0], inherit)
@@ -104,19 +105,27 @@ class Births:
         if _thread.start_new_thread is self._ours[1]:
             _thread.start_new_thread = self._originals[1]
 
-    def _come_into(self, thread: threading.Thread) -> None:
-        # By whoever is first: the thread itself, or the one that has started it.
-        inherit = self._expecting.pop(thread, None)
-        if inherit is not None and thread.ident is not None:
-            self._heirs[thread.ident] = thread
-            inherit(thread.ident)
+    def forget_gone(self) -> None:
+        """Forget the heirs that have ended: whoever has their identifiers is none."""
+        if not self._heirs:
+            return
+        with self._frozen():
+            for ident, thread in list(self._heirs.items()):
+                if not thread.is_alive():
+                    del self._heirs[ident]
+                    self._disinherit(ident)
 
-    def _forget_gone(self) -> None:
-        for ident, thread in list(self._heirs.items()):
-            # One that is being started may not say yet that it is alive.
-            if not thread.is_alive() and thread not in self._starting:
-                self._heirs.pop(ident, None)
-                self._disinherit(ident)
+    def _come_into(self, thread: threading.Thread) -> None:
+        # By whoever is first: the thread itself, or the one that has started it, which
+        # may look when it has ended, and another one has its identifier.
+        with self._frozen():
+            inherit = self._expecting.get(thread)
+            if inherit is None or thread.ident is None or not thread.is_alive():
+                return
+            self._heirs[thread.ident] = thread
+            inherit(thread.ident, thread.name)
+            # Not before: as long as it expects something it looks here.
+            self._expecting.pop(thread, None)
 
     def _heir(
         self, function: Callable[..., object], inherit: Inherit
@@ -126,11 +135,13 @@ class Births:
         @functools.wraps(function)
         def run(*arguments: object, **named: object) -> None:
             me = threading.get_ident()
-            self._heirs.pop(me, None)
-            inherit(me)
+            self.forget_gone()
+            with self._frozen():
+                inherit(me, None)
             try:
                 function(*arguments, **named)
             finally:
-                self._disinherit(me)
+                with self._frozen():
+                    self._disinherit(me)
 
         return run

@@ -109,7 +109,12 @@ class ImportHooks:
         # what importlib uses without that.
         self._recorders = weakref.WeakSet[object]()
         self._unrecorded: bootstrap.Functions | None = None
-        self._births = Births(self._note_birth, self._inheritance, self._disinherit)
+        self._births = Births(
+            self._note_birth,
+            self._inheritance,
+            self._disinherit,
+            lambda: self.locks.frozen,
+        )
         # By package: the module locks that were held when the hooks went in.
         self._foreign: dict[str, list[Any]] = {}
         self._workers: set[int] = set()
@@ -162,6 +167,8 @@ class ImportHooks:
         self.borrow()
         self._workers.add(me)
         try:
+            # What holds for this block is not to end with one who had its identifier.
+            self._births.forget_gone()
             yield
         finally:
             if outermost:
@@ -219,13 +226,15 @@ class ImportHooks:
         what is installed and would import it if it could. The hooks have to be in.
         """
         here = WorkingDirectory()
-        self._wary[threading.get_ident()] = here
+        with self.locks.frozen:
+            self._wary[threading.get_ident()] = here
         try:
             yield
         finally:
-            for thread, each in list(self._wary.items()):
-                if each is here:
-                    self._wary.pop(thread, None)
+            with self.locks.frozen:
+                for thread, each in list(self._wary.items()):
+                    if each is here:
+                        del self._wary[thread]
 
     def remove(self) -> None:
         """Take the hooks out, whoever uses them."""
@@ -435,17 +444,17 @@ class ImportHooks:
     def _note_birth(self, thread: int) -> None:
         self.locks.started(thread)
 
-    def _inheritance(self) -> Callable[[int], None] | None:
+    def _inheritance(self) -> Callable[[int, str | None], None] | None:
         """Return what gives a new thread what holds for imports of the calling one."""
         here, branch_off = self._wary.get(threading.get_ident()), traces.branch()
         if here is None and branch_off is None:
             return None
 
-        def come_into(thread: int) -> None:
+        def come_into(thread: int, name: str | None) -> None:
             if here is not None:
                 self._wary[thread] = here
             if branch_off is not None:
-                branch_off(thread)
+                branch_off(thread, name)
 
         return come_into
 

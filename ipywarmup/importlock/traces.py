@@ -208,17 +208,15 @@ def lane() -> Lane | None:
     return _lanes.get(threading.get_ident())
 
 
-def branch() -> Callable[[int], None] | None:
+def branch() -> Callable[[int, str | None], None] | None:
     """Return what gives a lane to a thread that an import of the calling one starts."""
     mine = lane()
     if mine is None or mine.current is None:
         return None
     trace, started_by = mine.trace, mine.current
 
-    def branch_off(thread: int) -> None:
-        names = {each.ident: each.name for each in threading.enumerate()}
-        name = names.get(thread, f"thread {thread}")
-        _lanes[thread] = new = Lane(trace, name, started_by)
+    def branch_off(thread: int, name: str | None) -> None:
+        _lanes[thread] = new = Lane(trace, name or f"thread {thread}", started_by)
         trace.lanes.append(new)
 
     return branch_off

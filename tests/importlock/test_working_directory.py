@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tests.importlock.conftest import Write
 
 TIMEOUT = 10.0
+# Threads within which one gets the identifier of the last that has ended.
+MANY = 16
+LANES = 4
 pytestmark = pytest.mark.usefixtures("in_place")
 
 ASKS = """
@@ -30,6 +33,26 @@ try:
     found = True
 except ImportError as error:
     found, told = False, str(error)
+"""
+
+WORK = """
+import _thread, threading
+
+found = []
+done = threading.Event()
+
+def work(done=done):
+    for _ in range(2):
+        try:
+            import lying
+            found.append(lying)
+        except ImportError:
+            pass
+        # Whoever starts a thread looks who is gone.
+        other = threading.Thread(target=int)
+        other.start()
+        other.join()
+    done.set()
 """
 
 
@@ -105,37 +128,80 @@ def test_threads_of_the_import_find_nothing_either(
     """A module that has its optional parts imported on a thread is no way around."""
     assert (here / "lying.py").exists()
     start = {
-        "threading": "thread = threading.Thread(target=work)\nthread.start()",
+        "threading": "threading.Thread(target=work).start()",
         "_thread": "_thread.start_new_thread(work, ())",
         # Before whoever has started it goes on.
         "at once": (
-            "class Eager(threading.Thread):\n"
-            "    def _set_ident(self):\n"
-            "        super()._set_ident()\n"
-            "        work()\n"
-            "Eager().start()"
+            "thread = threading.Thread(target=work)\n"
+            "thread._started.wait = done.wait\n"
+            "thread.start()"
         ),
     }[way]
-    name = write(
-        "import _thread, threading\n"
-        "done = threading.Event()\n"
-        "found = []\n"
-        "def work():\n"
-        "    for _ in range(2):\n"
-        "        try:\n"
-        "            import lying\n"
-        "            found.append(lying)\n"
-        "        except ImportError:\n"
-        "            pass\n"
-        # Whoever starts a thread looks who is gone.
-        "        other = threading.Thread(target=int)\n"
-        "        other.start()\n"
-        "        other.join()\n"
-        "    done.set()\n"
-        f"{start}\n"
-        f"assert done.wait({TIMEOUT})"
-    )
+    name = write(f"{WORK}\n{start}\nassert done.wait({TIMEOUT})")
     assert imported(on_worker(name)).found == []
+
+
+@pytest.mark.usefixtures("here")
+def test_an_heir_that_has_ended_takes_nothing_from_who_has_its_identifier(
+    write: Write,
+) -> None:
+    """Identifiers are given out anew, also to those who import what nobody typed."""
+    heir = write(
+        "import threading\n"
+        "thread = threading.Thread(target=int)\nthread.start()\nthread.join()"
+    )
+    its_identifier = imported(on_worker(heir)).thread.ident
+    name = write(
+        "import threading\nthread = threading.Thread(target=int)\n"
+        f"thread.start()\nthread.join()\n{ASKS}"
+    )
+    outcomes: list[Outcome] = []
+    ended = threading.Event()
+
+    def work() -> None:
+        if threading.get_ident() == its_identifier:
+            outcomes.append(import_on_worker(name, installed_only=True))
+            ended.set()
+        assert ended.wait(TIMEOUT)
+
+    crew = [threading.Thread(target=work) for _ in range(MANY)]
+    for thread in crew:
+        thread.start()
+        if ended.wait(0 if thread.ident != its_identifier else TIMEOUT):
+            break
+    ended.set()
+    for thread in crew:
+        if thread.ident is not None:
+            thread.join(TIMEOUT)
+    (outcome,) = outcomes
+    assert not imported(outcome).found
+
+
+@pytest.mark.usefixtures("here")
+def test_imports_side_by_side_keep_their_threads_apart(write: Write) -> None:
+    """Threads come and go by the dozen, and their identifiers with them."""
+    starts = f"""
+events = [threading.Event() for _ in range(4)]
+for done in events[:2]:
+    threading.Thread(target=work, args=(done,)).start()
+for done in events[2:]:
+    _thread.start_new_thread(work, (done,))
+for done in events:
+    assert done.wait({TIMEOUT})
+"""
+    names = [write(WORK + starts) for _ in range(10 * LANES)]
+    outcomes: list[Outcome] = []
+
+    def import_some(lane: int) -> None:
+        outcomes.extend(on_worker(name) for name in names[lane::LANES])
+
+    crew = [threading.Thread(target=import_some, args=(lane,)) for lane in range(LANES)]
+    for thread in crew:
+        thread.start()
+    for thread in crew:
+        thread.join(TIMEOUT * 3)
+    assert len(outcomes) == len(names)
+    assert not any(imported(outcome).found for outcome in outcomes)
 
 
 @pytest.mark.usefixtures("here")
