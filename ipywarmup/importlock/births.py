@@ -1,4 +1,12 @@
-"""Who starts threads, and which: told while somebody wants to know."""
+"""
+What threads inherit from the thread that starts them.
+
+All that the package knows of how threads are started. `threading.Thread.start` calls
+`_start_new_thread` of its module (CPython 3.11 and 3.12) or `_start_joinable_thread`
+(3.13), at each use; whoever wants no object calls a function of `_thread`. Checked on
+CPython 3.11.7, 3.12.1 and 3.13.0. A name that somebody has bound earlier is none of
+these, and where a Python has none of them, threads inherit nothing.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    Inherit = Callable[[int, str | None], object]
+    Inheritance = Callable[[str | None], AbstractContextManager[object]]
+
+_STARTERS: tuple[tuple[Any, str], ...] = (
+    (threading, "_start_new_thread"),
+    (threading, "_start_joinable_thread"),
+    (_thread, "start_new_thread"),
+    (_thread, "start_new"),
+    (_thread, "start_joinable_thread"),
+)
 
 
 class Births:
@@ -20,128 +36,59 @@ class Births:
 
     Parameters
     ----------
-    tell : callable
-        ``tell(thread_id)`` is called on the thread that has started another.
     inheritance : callable
         Called on a thread that is about to start another; returns what the other one
-        inherits, if anything: a function to be called with its identifier and its name,
-        if it has one, before it imports anything.
-    disinherit : callable
-        ``disinherit(thread_id)`` is called when an heir has ended.
-    frozen : callable
-        Returns a context that lets one thread in at a time, for these two.
+        inherits, None if nothing: a function that is called with its name, None if it
+        has none, on the new thread and before anything else. What that returns is a
+        context which is entered, and left when the thread ends.
     """
 
-    def __init__(
-        self,
-        tell: Callable[[int], object],
-        inheritance: Callable[[], Inherit | None],
-        disinherit: Callable[[int], object],
-        frozen: Callable[[], AbstractContextManager[object]],
-    ) -> None:
-        self._tell = tell
+    def __init__(self, inheritance: Callable[[], Inheritance | None]) -> None:
         self._inheritance = inheritance
-        self._disinherit = disinherit
-        self._frozen = frozen
         self._installed = False
-        self._originals: tuple[Any, Any] = (None, None)
-        self._ours: tuple[Any, Any] = (None, None)
-        # What threads expect that are being started, until they have come into it; and
-        # by identifier those that have.
-        self._expecting: dict[threading.Thread, Inherit] = {}
-        self._heirs: dict[int, threading.Thread] = {}
+        # By module and name: what was there, and what stands in front of it.
+        self._replaced: dict[tuple[Any, str], tuple[Any, Any]] = {}
 
     def install(self) -> None:
-        """Tell from now on."""
-        start, start_new_thread = threading.Thread.start, _thread.start_new_thread
-
-        # Whoever has put something in front of these goes on calling them afterwards.
-
-        @functools.wraps(start)
-        def start_and_tell(thread: threading.Thread) -> None:
-            self.forget_gone()
-            inherit = self._inheritance() if self._installed else None
-            if inherit is not None:
-                self._expecting[thread] = inherit
-            try:
-                start(thread)
-                self._come_into(thread)
-            finally:
-                self._expecting.pop(thread, None)
-            if self._installed and thread.ident is not None:
-                self._tell(thread.ident)
-
-        @functools.wraps(start_new_thread)
-        def start_new_thread_and_tell(*arguments: Any, **named: Any) -> int:  # noqa: ANN401
-            self.forget_gone()
-            inherit = self._inheritance() if self._installed else None
-            if inherit is not None and arguments:
-                heir = self._heir(arguments[0], inherit)
-                arguments = (heir, *arguments[1:])
-            ident = start_new_thread(*arguments, **named)
-            if self._installed:
-                self._tell(ident)
-            return ident
-
-        self._originals = start, start_new_thread
-        self._ours = start_and_tell, start_new_thread_and_tell
-        threading.Thread.start = start_and_tell  # type: ignore[assignment,method-assign]
-        _thread.start_new_thread = start_new_thread_and_tell
+        """Have threads inherit from now on."""
         self._installed = True
-
-    def come_into(self) -> None:
-        """Let the calling thread have what it inherits; it may be about to import."""
-        if self._expecting:
-            me = threading.get_ident()
-            for thread in list(self._expecting):
-                if thread.ident == me:
-                    self._come_into(thread)
+        for module, name in _STARTERS:
+            start = getattr(module, name, None)
+            if start is not None:
+                heed = self._heeding(start)
+                self._replaced[module, name] = start, heed
+                setattr(module, name, heed)
 
     def remove(self) -> None:
-        """Tell no longer; what somebody else has put there meanwhile stays."""
+        """Have them inherit no longer; what somebody has put there meanwhile stays."""
         self._installed = False
-        if threading.Thread.start is self._ours[0]:
-            threading.Thread.start = self._originals[0]  # type: ignore[method-assign]
-        if _thread.start_new_thread is self._ours[1]:
-            _thread.start_new_thread = self._originals[1]
+        for (module, name), (start, heed) in self._replaced.items():
+            if getattr(module, name, None) is heed:
+                setattr(module, name, start)
+        self._replaced.clear()
 
-    def forget_gone(self) -> None:
-        """Forget the heirs that have ended: whoever has their identifiers is none."""
-        if not self._heirs:
-            return
-        with self._frozen():
-            for ident, thread in list(self._heirs.items()):
-                if not thread.is_alive():
-                    del self._heirs[ident]
-                    self._disinherit(ident)
+    def _heeding(self, start: Callable[..., object]) -> Callable[..., object]:
+        # Whoever has put something in front of it goes on calling it afterwards.
+        @functools.wraps(start)
+        def start_heir(function: Any, *arguments: Any, **named: Any) -> object:  # noqa: ANN401
+            inheritance = self._inheritance() if self._installed else None
+            if inheritance is not None:
+                function = _heir(function, inheritance)
+            return start(function, *arguments, **named)
 
-    def _come_into(self, thread: threading.Thread) -> None:
-        # By whoever is first: the thread itself, or the one that has started it, which
-        # may look when it has ended, and another one has its identifier.
-        with self._frozen():
-            inherit = self._expecting.get(thread)
-            if inherit is None or thread.ident is None or not thread.is_alive():
-                return
-            self._heirs[thread.ident] = thread
-            inherit(thread.ident, thread.name)
-            # Not before: as long as it expects something it looks here.
-            self._expecting.pop(thread, None)
+        return start_heir
 
-    def _heir(
-        self, function: Callable[..., object], inherit: Inherit
-    ) -> Callable[..., None]:
-        """Return what a thread without an object runs that inherits something."""
 
-        @functools.wraps(function)
-        def run(*arguments: object, **named: object) -> None:
-            me = threading.get_ident()
-            self.forget_gone()
-            with self._frozen():
-                inherit(me, None)
-            try:
-                function(*arguments, **named)
-            finally:
-                with self._frozen():
-                    self._disinherit(me)
+def _heir(
+    function: Callable[..., object], inheritance: Inheritance
+) -> Callable[..., None]:
+    """Return what a thread runs that inherits something."""
+    body = getattr(function, "__self__", None)
+    name = body.name if isinstance(body, threading.Thread) else None
 
-        return run
+    @functools.wraps(function)
+    def run(*arguments: object, **named: object) -> None:
+        with inheritance(name):
+            function(*arguments, **named)
+
+    return run

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType, ModuleType
 
+    from ipywarmup.importlock.births import Inheritance
+
 logger = logging.getLogger("ipywarmup")
 
 _IMPORTING = (bootstrap.FILE, __file__)
@@ -56,6 +58,40 @@ def _is_complete(package: str) -> bool:
         return True
     module = sys.modules.get(package)
     return module is not None and not bootstrap.is_initializing(module)
+
+
+class _Wary:
+    """
+    An import that may run no code of the working directory.
+
+    Parameters
+    ----------
+    directory : WorkingDirectory
+    around : _Wary or None
+        The one that it is within.
+
+    Attributes
+    ----------
+    over : bool
+        Whether it has ended; threads that it has started do what they like then.
+    """
+
+    def __init__(self, directory: WorkingDirectory, around: _Wary | None) -> None:
+        self.directory = directory
+        self.around = around
+        self.over = False
+
+
+class _OfThread(threading.local):
+    """What holds for the imports of one thread, and of those that it starts."""
+
+    wary: _Wary | None = None
+
+    def working_directory(self) -> WorkingDirectory | None:
+        """Return what the thread may run no code of, None if it may run any."""
+        while self.wary is not None and self.wary.over:
+            self.wary = self.wary.around
+        return None if self.wary is None else self.wary.directory
 
 
 # Guarantees
@@ -109,17 +145,11 @@ class ImportHooks:
         # what importlib uses without that.
         self._recorders = weakref.WeakSet[object]()
         self._unrecorded: bootstrap.Functions | None = None
-        self._births = Births(
-            self._note_birth,
-            self._inheritance,
-            self._disinherit,
-            lambda: self.locks.frozen,
-        )
+        self._births = Births(self._inheritance)
         # By package: the module locks that were held when the hooks went in.
         self._foreign: dict[str, list[Any]] = {}
         self._workers: set[int] = set()
-        # By thread that imports what nobody typed.
-        self._wary: dict[int, WorkingDirectory] = {}
+        self._of_thread = _OfThread()
         # In a forked child, by name: the modules that its parent was importing. What
         # is complete by then, and holds them, stays, since some modules cannot be
         # loaded twice; so it is these same modules that are to be completed.
@@ -167,8 +197,6 @@ class ImportHooks:
         self.borrow()
         self._workers.add(me)
         try:
-            # What holds for this block is not to end with one who had its identifier.
-            self._births.forget_gone()
             yield
         finally:
             if outermost:
@@ -223,18 +251,16 @@ class ImportHooks:
         Import nothing from the working directory during a block.
 
         Anybody may have put it there. What lies there counts as not found, also for
-        what is installed and would import it if it could. The hooks have to be in.
+        what is installed and would import it if it could, and on threads that are
+        started meanwhile. The hooks have to be in.
         """
-        here = WorkingDirectory()
-        with self.locks.frozen:
-            self._wary[threading.get_ident()] = here
+        of_thread = self._of_thread
+        here = of_thread.wary = _Wary(WorkingDirectory(), of_thread.wary)
         try:
             yield
         finally:
-            with self.locks.frozen:
-                for thread, each in list(self._wary.items()):
-                    if each is here:
-                        del self._wary[thread]
+            here.over = True
+            of_thread.wary = here.around
 
     def remove(self) -> None:
         """Take the hooks out, whoever uses them."""
@@ -375,7 +401,6 @@ class ImportHooks:
 
         def get_guarded_lock(name: str) -> Any:  # noqa: ANN401
             module_lock = get_module_lock(name)
-            self._births.come_into()
             lane = traces.lane()
             if lane is not None and bootstrap.is_look_up(sys._getframe(1)):  # noqa: SLF001
                 lane = None
@@ -391,6 +416,8 @@ class ImportHooks:
             *,
             override: bool = False,
         ) -> ModuleType:
+            if override:  # `importlib.reload` makes no module
+                self._refuse_if_wary(spec)
             init_module_attrs(spec, module, override=override)
             if not override and self.locks.is_inside(package_of(spec.name)):
                 partial.mark(package_of(spec.name), module)
@@ -410,7 +437,7 @@ class ImportHooks:
                 init_and_mark.__code__,
                 module_from_spec.__code__,
                 self._before_loading.__code__,
-                _refuse_code_of.__code__,
+                self._refuse_if_wary.__code__,
             }
         )
         _register_process_hooks(self)
@@ -422,12 +449,12 @@ class ImportHooks:
 
     def _before_loading(self, spec: Any) -> None:  # noqa: ANN401
         """Do what comes before a module is made, which was found."""
-        me = threading.get_ident()
-        if here := self._wary.get(me):
-            _refuse_code_of(here, spec)
+        self._refuse_if_wary(spec)
         if lane := traces.lane():
             lane.load(spec.name)
-        if me in self._workers and (file := bootstrap.extension_file(spec)):
+        if threading.get_ident() in self._workers and (
+            file := bootstrap.extension_file(spec)
+        ):
             # What that imports is our own business.
             with traces.paused():
                 self.before_extension(file)
@@ -441,26 +468,35 @@ class ImportHooks:
             if module is not None:
                 partial.mark(package, module)
 
-    def _note_birth(self, thread: int) -> None:
-        self.locks.started(thread)
+    def _refuse_if_wary(self, spec: Any) -> None:  # noqa: ANN401
+        here = self._of_thread.working_directory()
+        if here is not None and here.has_code_of(spec):
+            raise ModuleNotFoundError(
+                f"{spec.name!r} is a file of the working directory, which nobody has"
+                " asked to run",
+                name=spec.name,
+            )
 
-    def _inheritance(self) -> Callable[[int, str | None], None] | None:
+    def _inheritance(self) -> Inheritance | None:
         """Return what gives a new thread what holds for imports of the calling one."""
-        here, branch_off = self._wary.get(threading.get_ident()), traces.branch()
-        if here is None and branch_off is None:
+        wary, branch_off = self._of_thread.wary, traces.branch()
+        parent = self.locks.parent()
+        if wary is None and branch_off is None and parent is None:
             return None
 
-        def come_into(thread: int, name: str | None) -> None:
-            if here is not None:
-                self._wary[thread] = here
+        @contextlib.contextmanager
+        def come_into(name: str | None) -> Iterator[None]:
+            # What is of the thread ends with it.
+            self._of_thread.wary = wary
             if branch_off is not None:
-                branch_off(thread, name)
+                branch_off(name)
+            if parent is None:
+                yield
+            else:
+                with self.locks.child_of(parent):
+                    yield
 
         return come_into
-
-    def _disinherit(self, thread: int) -> None:
-        self._wary.pop(thread, None)
-        traces.forget(thread)
 
     def _on_free(self) -> None:
         filters.hand_over()
@@ -514,8 +550,15 @@ class ImportHooks:
         since = time.monotonic()
         while True:
             stack = contextlib.ExitStack()
-            stack.enter_context(self.locks.frozen)
+            # After a Ctrl-C that is raised here the process forks all the same.
+            self._thaw = stack.close
             stack.enter_context(bootstrap.beginning_no_import())
+            # Who is in a finder has the import lock already, and may want the other.
+            if not self.locks.frozen.acquire(blocking=False):
+                stack.close()
+                time.sleep(_MOMENT)
+                continue
+            stack.callback(self.locks.frozen.release)
             loading = {
                 thread: (id(frame), frame.f_lasti)
                 for thread, frame in sys._current_frames().items()  # noqa: SLF001
@@ -528,7 +571,6 @@ class ImportHooks:
                 seen, since = loading, now
             patient = self.installed and not self._leaving
             if not loading or not patient or now - since >= self.locks.patience:
-                self._thaw = stack.close
                 return
             stack.close()
             time.sleep(_MOMENT)
@@ -546,22 +588,12 @@ class ImportHooks:
         unfinished = bootstrap.forget_threads(me)
         self._foreign.clear()
         self._workers &= {me}
-        self._wary = {thread: self._wary[thread] for thread in {me} & set(self._wary)}
         self._borrowers.clear()
-        if self._workers:
+        if self._workers or self._of_thread.working_directory() is not None:
             self._borrowers[threading.current_thread()] = 1
         if self.installed:
             self._unfinished = unfinished
         self._remove_if_idle()
-
-
-def _refuse_code_of(here: WorkingDirectory, spec: Any) -> None:  # noqa: ANN401
-    if here.has_code_of(spec):
-        raise ModuleNotFoundError(
-            f"{spec.name!r} is a file of the working directory, which nobody has asked"
-            " to run",
-            name=spec.name,
-        )
 
 
 def _empty(module: ModuleType, name: str) -> None:

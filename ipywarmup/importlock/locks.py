@@ -251,16 +251,25 @@ class PackageLocks:
         """Whether a thread waits for others."""
         return bool(self._graph.blockers(thread))
 
-    def started(self, child: int) -> None:
-        """Note that the calling thread has started another."""
+    def parent(self) -> int | None:
+        """Return whose import a thread belongs to that the calling one starts."""
         me = threading.get_ident()
         with self._condition:
-            self._parents.pop(child, None)
-            if self._imports(me):
-                self._parents[child] = me
-            elif me in self._parents:
-                self._parents[child] = self._parents[me]
-            self._condition.notify_all()
+            return me if self._imports(me) else self._parents.get(me)
+
+    @contextlib.contextmanager
+    def child_of(self, parent: int) -> Iterator[None]:
+        """Have the calling thread belong to another one's import during a block."""
+        me = threading.get_ident()
+        with self._condition:
+            if self._imports(parent):
+                self._parents[me] = parent
+        try:
+            yield
+        finally:
+            # The next one with its identifier is nobody's.
+            with self._condition:
+                self._parents.pop(me, None)
 
     @property
     def frozen(self) -> Condition:

@@ -7,9 +7,8 @@ import functools
 import sys
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
-
-from ipywarmup.forks import in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,17 +78,18 @@ class Lane:
     ----------
     records : list of Record
         In the order in which the imports ended.
+    over : bool
+        Whether the import has ended that has started the thread.
     """
 
     def __init__(
         self, trace: Trace, thread_name: str, started_by: str | None = None
     ) -> None:
         self.trace = trace
-        # Of a worker: its identifier, since names are anybody's to give.
-        self.thread: int | None = None
         self.thread_name = thread_name
         self.started_by = started_by
         self.records: list[Record] = []
+        self.over = False
         self._open: list[_Open] = []
 
     @property
@@ -157,8 +157,16 @@ class Trace:
         return sum(len(lane.records) for lane in self.lanes) < MOST_RECORDS
 
 
-# By thread: what its imports are noted down in.
-_lanes: dict[int, Lane] = {}
+class _OfThread(threading.local):
+    """What the imports of one thread are noted down in."""
+
+    def __init__(self) -> None:
+        self.lane: Lane | None = None
+        # A worker goes on in the lane that it had.
+        self.lanes = weakref.WeakKeyDictionary[Trace, Lane]()
+
+
+_of_thread = _OfThread()
 
 
 class tracing:  # noqa: N801 - used as a function
@@ -178,15 +186,13 @@ class tracing:  # noqa: N801 - used as a function
 
     def __enter__(self) -> None:
         """Begin."""
-        me = threading.get_ident()
-        # A worker goes on in the lane that it had.
-        lane = next((lane for lane in self._trace.lanes if lane.thread == me), None)
+        lane = _of_thread.lanes.get(self._trace)
         if lane is None:
             lane = Lane(self._trace, threading.current_thread().name)
-            lane.thread = me
+            _of_thread.lanes[self._trace] = lane
             self._trace.lanes.append(lane)
-        self._former = _lanes.get(me)
-        _lanes[me] = lane
+        self._former = _of_thread.lane
+        _of_thread.lane = lane
 
     def __exit__(
         self,
@@ -195,64 +201,48 @@ class tracing:  # noqa: N801 - used as a function
         traceback: TracebackType | None,
     ) -> None:
         """End; what threads import that were started meanwhile counts no longer."""
-        me = threading.get_ident()
-        for thread, lane in list(_lanes.items()):
-            if thread == me or (lane.trace is self._trace and lane.started_by):
-                _lanes.pop(thread, None)
-        if self._former is not None:
-            _lanes[me] = self._former
+        for lane in self._trace.lanes:
+            lane.over = lane.started_by is not None
+        _of_thread.lane = self._former
 
 
 def lane() -> Lane | None:
     """Return what the imports of the calling thread are noted down in, if anywhere."""
-    return _lanes.get(threading.get_ident())
+    mine = _of_thread.lane
+    return None if mine is None or mine.over else mine
 
 
-def branch() -> Callable[[int, str | None], None] | None:
+def branch() -> Callable[[str | None], None] | None:
     """Return what gives a lane to a thread that an import of the calling one starts."""
     mine = lane()
     if mine is None or mine.current is None:
         return None
     trace, started_by = mine.trace, mine.current
 
-    def branch_off(thread: int, name: str | None) -> None:
-        _lanes[thread] = new = Lane(trace, name or f"thread {thread}", started_by)
+    def branch_off(name: str | None) -> None:
+        _of_thread.lane = new = Lane(
+            trace, name or f"thread {threading.get_ident()}", started_by
+        )
         trace.lanes.append(new)
 
     return branch_off
 
 
-def forget(thread: int) -> None:
-    """Note that a thread that had a lane has ended."""
-    _lanes.pop(thread, None)
-
-
 @contextlib.contextmanager
 def paused() -> Iterator[None]:
     """Note nothing down of the calling thread during a block."""
-    mine = _lanes.pop(threading.get_ident(), None)
+    mine = _of_thread.lane
+    _of_thread.lane = None
     try:
         yield
     finally:
-        if mine is not None:
-            _lanes[threading.get_ident()] = mine
+        _of_thread.lane = mine
 
 
 def waiting(call: Callable[P, T]) -> Callable[P, T]:
     """Make a call count as waiting within the import of the calling thread."""
     mine = lane()
     return call if mine is None else functools.partial(mine.wait, call)
-
-
-def _forget_others() -> None:
-    """Keep the lane of the calling thread, the only one after a fork."""
-    me = threading.get_ident()
-    for thread in list(_lanes):
-        if thread != me:
-            del _lanes[thread]
-
-
-in_child(_forget_others)
 
 
 class RecordingLock:

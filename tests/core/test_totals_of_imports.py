@@ -100,18 +100,22 @@ def test_a_worker_that_waits_for_the_main_thread_saves_nothing(  # noqa: PLR0913
 ) -> None:
     """What the main thread imports itself is not hidden, whoever waits for it."""
     pool, jobs = holding
-    waiting = threading.Event()
-    threads: list[threading.Thread] = []
+    importing, waiting = threading.Event(), threading.Event()
 
     def meanwhile() -> None:
-        threads.append(on_thread(jobs.popleft()))
+        importing.set()
         assert waiting.wait(TIMEOUT)
         clock.advance(7.0)
+
+    def work() -> None:
+        assert importing.wait(TIMEOUT)
+        jobs.popleft()()
 
     when_importing_waits(waiting.set)
     name = write_module("shared.meanwhile()", meanwhile=meanwhile)
     manager = new_manager(pool)
     manager.submit([name])
+    on_thread(work)
     importlib.import_module(name)
     assert manager.wait(TIMEOUT)
     assert manager.status()["completed"] == [name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import importlib
 import itertools
 import json
@@ -17,6 +18,7 @@ import pytest
 
 from ipywarmup.importlock.hooks import hooks
 from tests.importlock.crew import Crew, Steered
+from tests.importlock.trial import STARTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -154,7 +156,8 @@ def in_place() -> Iterator[InPlace]:
         return (
             bootstrap._get_module_lock,
             bootstrap._init_module_attrs,
-            threading.Thread.start,
+            _thread.start_new_thread,
+            *(vars(threading)[name] for name in STARTERS if name in vars(threading)),
         )
 
     before = look()

@@ -12,6 +12,7 @@ from ipywarmup.importlock.locks import PackageLocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import ExitStack
 
     import pytest
 
@@ -140,6 +141,8 @@ class Steered:
         self.now = 0.0
         self.pulses: dict[str, object | None] = {}
         self.reports: list[str] = []
+        # By thread that another one has started during an import.
+        self.births: dict[str, ExitStack] = {}
         self.locks = PackageLocks(
             apart=apart,
             patience=100.0,

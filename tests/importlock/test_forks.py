@@ -256,3 +256,44 @@ def test_children_of_random_moments(run_trial: RunTrial) -> None:
     )
     assert report.result == "({'fine'}, 'DataFrame')"
     assert report.errors == []
+
+
+def test_forks_beside_a_finder_that_imports(run_trial: RunTrial) -> None:
+    """It has the import lock and wants that of a package, as the fork wants both."""
+    report = run_trial(
+        "guarded",
+        {
+            "finding.py": """
+                import sys
+                class Finder:
+                    def find_spec(name, path=None, target=None):
+                        if name.startswith("finding_"):
+                            __import__(name.replace("finding", "found"))
+                sys.meta_path.insert(0, Finder)
+            """,
+            **{f"finding_{number}.py": "" for number in range(300)},
+            **{f"found_{number}.py": "" for number in range(300)},
+        },
+        warm=[],
+        main="""
+            import finding, os, sys, threading, warnings
+            warnings.simplefilter("ignore")  # 3.12 does not like forks beside threads
+            from ipywarmup.importlock.hooks import hooks
+            def work():
+                with hooks.borrowed():
+                    for number in range(300):
+                        __import__(f"finding_{number}")
+            thread = threading.Thread(target=work)
+            thread.start()
+            status = set()
+            while not status or thread.is_alive():
+                child = os.fork()
+                if not child:
+                    os._exit(0)
+                status.add(os.waitpid(child, 0)[1])
+            found = {f"found_{number}" for number in range(300)}
+            result = status, found <= set(sys.modules)
+        """,
+    )
+    assert report.errors == []
+    assert report.result == "({0}, True)"

@@ -53,7 +53,7 @@ def test_an_import_that_waits_for_a_thread_of_its_own(
             # Without a parent nothing but the end of all patience helps.
             hooks.locks.patience = {3600.0 if told else 0.1}
             if not {told}:
-                hooks.locks.started = lambda child: None
+                hooks.locks.parent = lambda: None
             signals.hear("half")
             import joining
             result = joining.found

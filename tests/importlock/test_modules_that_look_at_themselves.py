@@ -119,28 +119,28 @@ def test_what_a_module_changes_in_warnings(agree: Agree, change: str) -> None:
     assert guarded.errors == []
 
 
-def test_a_patch_of_thread_start_made_meanwhile(agree: Agree) -> None:
-    """What somebody puts in front of `Thread.start` stays there, and works."""
+def test_a_patch_of_how_threads_start_made_meanwhile(agree: Agree) -> None:
+    """What somebody puts in front of `start_new_thread` stays there, and works."""
     guarded = agree(
         {"slow.py": "import signals\nsignals.tell('half')\nsignals.hear()"},
         warm=["slow"],
         main="""
-            import signals, threading
+            import signals, threading, _thread
             signals.hear("half")
-            started, original = [], threading.Thread.start
-            def start(thread):
-                started.append(thread.name)
-                original(thread)
-            threading.Thread.start = start
+            started, original = [], _thread.start_new_thread
+            def start(function, arguments):
+                started.append(arguments)
+                return original(function, arguments)
+            _thread.start_new_thread = start
             signals.tell()
             import slow
             if signals.kind != "plain":
                 signals.hear("ended")
+            ran = threading.Semaphore(0)
             for name in "one", "two":
-                thread = threading.Thread(target=int, name=name)
-                thread.start()
-                thread.join()
-            result = started, threading.Thread.start is start
+                _thread.start_new_thread(lambda _: ran.release(), (name,))
+                ran.acquire()
+            result = started, _thread.start_new_thread is start
         """,
     )
     assert guarded.errors == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import signal
 import sys
@@ -38,7 +39,16 @@ def test_a_circle_of_a_package_that_stays_apart(steered: Steered) -> None:
 
 def start(steered: Steered, parent: str, child: str) -> None:
     """Have a thread start another."""
-    steered.crew.do(parent, steered.locks.started, steered.crew.ident(child))
+    ident = steered.crew.do(parent, steered.locks.parent)
+    if ident is not None:
+        born = contextlib.ExitStack()
+        steered.births[child] = born
+        steered.crew.do(child, born.enter_context, steered.locks.child_of(ident))
+
+
+def end(steered: Steered, child: str) -> None:
+    """Have a thread end that another one has started."""
+    steered.crew.do(child, steered.births.pop(child).close)
 
 
 def test_a_thread_passes_the_one_that_started_it(steered: Steered) -> None:
@@ -60,16 +70,6 @@ def test_a_thread_passes_the_one_that_started_it(steered: Steered) -> None:
     )
 
 
-def test_a_thread_that_waits_is_told_who_started_it(steered: Steered) -> None:
-    """A thread that was quicker than the news of its birth goes on with them."""
-    steered.acquire("parent", "P")
-    assert steered.acquire("child", "P") is None
-    start(steered, "parent", "child")
-    assert steered.crew.results["child"] is False
-    steered.release("child", "P")
-    steered.release("parent", "P")
-
-
 def test_a_birth_counts_for_one_import_only(steered: Steered) -> None:
     """Once the import that a thread was born in is over, it waits like others."""
     steered.acquire("parent", "P")
@@ -85,6 +85,7 @@ def test_an_identity_that_is_used_again(steered: Steered) -> None:
     """A thread started by nobody who imports is no child, whoever was called so."""
     steered.acquire("parent", "P")
     start(steered, "parent", "child")
+    end(steered, "child")
     start(steered, "idle", "child")
     assert steered.acquire("child", "P") is None
     steered.release("parent", "P")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -121,49 +122,73 @@ def test_a_module_of_the_working_directory_itself_fails() -> None:
     assert "lying" not in sys.modules
 
 
-@pytest.mark.parametrize("way", ["threading", "_thread", "at once"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "threading.Thread(target=work).start()",
+        "_thread.start_new_thread(work, ())",
+        "_thread.start_new(work, ())",
+        # A child that does nothing else.
+        "threading.Thread(target=threading.Thread(target=work).start).start()",
+        "_thread.start_new_thread(_thread.start_new_thread, (work, ()))",
+    ],
+)
 def test_threads_of_the_import_find_nothing_either(
-    write: Write, here: Path, way: str
+    write: Write, here: Path, start: str
 ) -> None:
     """A module that has its optional parts imported on a thread is no way around."""
     assert (here / "lying.py").exists()
-    start = {
-        "threading": "threading.Thread(target=work).start()",
-        "_thread": "_thread.start_new_thread(work, ())",
-        # Before whoever has started it goes on.
-        "at once": (
-            "thread = threading.Thread(target=work)\n"
-            "thread._started.wait = done.wait\n"
-            "thread.start()"
-        ),
-    }[way]
     name = write(f"{WORK}\n{start}\nassert done.wait({TIMEOUT})")
     assert imported(on_worker(name)).found == []
 
 
 @pytest.mark.usefixtures("here")
-def test_an_heir_that_has_ended_takes_nothing_from_who_has_its_identifier(
-    write: Write,
+def test_a_thread_that_outlives_the_import_is_free(write: Write) -> None:
+    """What it imports then is the doing of whoever has it do so."""
+    name = write(
+        f"""
+        import threading
+        go = threading.Event()
+        def work():
+            assert go.wait({TIMEOUT})
+            import lying
+        thread = threading.Thread(target=work)
+        thread.start()
+        """
+    )
+    module = imported(on_worker(name))
+    module.go.set()
+    module.thread.join(TIMEOUT)
+    assert sys.modules["lying"].ran_on == module.thread.ident
+
+
+@pytest.mark.parametrize("wary", [True, False])
+@pytest.mark.usefixtures("here")
+def test_an_heir_that_has_ended_leaves_nothing_to_who_has_its_identifier(
+    write: Write, *, wary: bool
 ) -> None:
-    """Identifiers are given out anew, also to those who import what nobody typed."""
+    """Identifiers are given out anew: neither is one free so, nor another one wary."""
     heir = write(
         "import threading\n"
         "thread = threading.Thread(target=int)\nthread.start()\nthread.join()"
     )
-    its_identifier = imported(on_worker(heir)).thread.ident
-    name = write(
+    starts_one = write(
         "import threading\nthread = threading.Thread(target=int)\n"
         f"thread.start()\nthread.join()\n{ASKS}"
     )
-    outcomes: list[Outcome] = []
+    found: list[bool] = []
     ended = threading.Event()
 
     def work() -> None:
         if threading.get_ident() == its_identifier:
-            outcomes.append(import_on_worker(name, installed_only=True))
+            outcome = import_on_worker(starts_one, installed_only=wary)
+            found.append(imported(outcome).found)
             ended.set()
         assert ended.wait(TIMEOUT)
 
+    # The import of the heir may still be under way.
+    with hooks.borrowed(), hooks.installed_only():
+        its_identifier = imported(on_worker(heir)).thread.ident
     crew = [threading.Thread(target=work) for _ in range(MANY)]
     for thread in crew:
         thread.start()
@@ -173,8 +198,7 @@ def test_an_heir_that_has_ended_takes_nothing_from_who_has_its_identifier(
     for thread in crew:
         if thread.ident is not None:
             thread.join(TIMEOUT)
-    (outcome,) = outcomes
-    assert not imported(outcome).found
+    assert found == [not wary]
 
 
 @pytest.mark.usefixtures("here")
@@ -300,8 +324,58 @@ def test_a_directory_that_is_gone_holds_nothing(here: Path) -> None:
         assert not directory.has_code_of(find(name))
 
 
-def test_nothing_is_remembered_of_who_was_wary(write: Write, here: Path) -> None:
-    """A thread that gets the identifier of another imports as ever."""
-    assert (here / "lying.py").exists()
-    on_worker(write(ASKS))
-    assert not hooks._wary
+@pytest.mark.usefixtures("here")
+def test_a_block_within_another_ends_only_itself(write: Write) -> None:
+    """An import on the same thread that nobody typed, either, changes nothing."""
+    with hooks.borrowed(), hooks.installed_only():
+        assert not imported(import_on_worker(write(ASKS), installed_only=True)).found
+        with pytest.raises(ModuleNotFoundError, match="'lying' is a file of"):
+            importlib.import_module("lying")
+    assert importlib.import_module("lying")
+
+
+def test_what_is_loaded_anew_is_not_found_here(write: Write, here: Path) -> None:
+    """`reload` looks for a module again, and may find another one."""
+    (here / "colorsys.py").write_text("raise AssertionError")
+    importlib.invalidate_caches()
+    name = write(
+        """
+        import colorsys, importlib
+        try:
+            importlib.reload(colorsys)
+        except ImportError:
+            refused = True
+        """
+    )
+    sys.path.remove("")
+    importlib.import_module("colorsys")
+    sys.path.insert(0, "")
+    assert imported(on_worker(name)).refused
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.usefixtures("here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_the_child_process_of_an_heir_finds_nothing_either(write: Write) -> None:
+    """Also once it has imported what its parent was in the middle of."""
+    name = write(
+        f"""
+        import os, threading
+        def work():
+            global status
+            child = os.fork()
+            if not child:
+                import PACKAGE
+                try:
+                    import lying
+                except ImportError:
+                    os._exit(7)
+                os._exit(8)
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if {os.getpid()} == os.getpid():
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+        """
+    )
+    assert imported(on_worker(name)).status == 7

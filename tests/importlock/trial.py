@@ -9,6 +9,7 @@ them. What became of it is the last line of stdout, as JSON.
 
 from __future__ import annotations
 
+import _thread
 import faulthandler
 import importlib
 import json
@@ -21,6 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+STARTERS = "_start_new_thread", "_start_joinable_thread"
+"""What threads are started with; see `births.py`."""
 
 LIMIT = 30.0
 """Seconds after which a program counts as stuck, and shows where."""
@@ -36,7 +40,8 @@ def patched() -> tuple[object, ...]:
         bootstrap._get_module_lock,
         bootstrap._init_module_attrs,
         bootstrap.module_from_spec,
-        threading.Thread.start,
+        _thread.start_new_thread,
+        *(vars(threading)[name] for name in STARTERS if name in vars(threading)),
         sys.stdout,
         sys.stderr,
     )

@@ -167,7 +167,9 @@ LOOK = """
 import importlib, threading, warnings
 look = lambda: [
     importlib._bootstrap._init_module_attrs, importlib._bootstrap.module_from_spec,
-    threading.Thread.start, warnings.filters,
+    threading._start_new_thread if hasattr(threading, "_start_new_thread")
+    else threading._start_joinable_thread,
+    warnings.filters,
 ]
 """
 
