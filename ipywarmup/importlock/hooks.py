@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from ipywarmup.importlock import bootstrap, filters, locks, partial, traces
 from ipywarmup.importlock.births import Births
 from ipywarmup.importlock.places import WorkingDirectory
+from ipywarmup.importlock.stacks import stacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -519,19 +520,21 @@ class ImportHooks:
 
     def _pulse(self, thread: int) -> object | None:
         """Return where a thread is, None if it is not in an import any more."""
-        top: FrameType | None = sys._current_frames().get(thread)  # noqa: SLF001
-        if thread == threading.get_ident():
-            # What asks is no import.
-            while top is not None and top.f_code.co_filename in _ASKING:
-                top = top.f_back
-        if top is None:
-            return None
-        frame: FrameType | None = top
-        while frame is not None and thread not in self._workers:
-            if frame.f_code.co_filename in _IMPORTING:
-                break
-            frame = frame.f_back
-        return None if frame is None else (id(top), top.f_lasti)
+        with stacks() as tops:
+            top: FrameType | None = tops.get(thread)
+            if thread == threading.get_ident():
+                # What asks is no import.
+                top = sys._getframe()  # noqa: SLF001
+                while top is not None and top.f_code.co_filename in _ASKING:
+                    top = top.f_back
+            if top is None:
+                return None
+            frame: FrameType | None = top
+            while frame is not None and thread not in self._workers:
+                if frame.f_code.co_filename in _IMPORTING:
+                    break
+                frame = frame.f_back
+            return None if frame is None else (id(top), top.f_lasti)
 
     def _park(self) -> None:
         """Keep a worker from running on in an interpreter that is taken down."""
@@ -559,13 +562,14 @@ class ImportHooks:
                 time.sleep(_MOMENT)
                 continue
             stack.callback(self.locks.frozen.release)
-            loading = {
-                thread: (id(frame), frame.f_lasti)
-                for thread, frame in sys._current_frames().items()  # noqa: SLF001
-                if thread != me
-                and bootstrap.is_loading(frame)
-                and not self.locks.is_waiting(thread)
-            }
+            with stacks() as tops:
+                loading = {
+                    thread: (id(frame), frame.f_lasti)
+                    for thread, frame in tops.items()
+                    if thread != me
+                    and bootstrap.is_loading(frame)
+                    and not self.locks.is_waiting(thread)
+                }
             now = time.monotonic()
             if loading != seen:
                 seen, since = loading, now
