@@ -45,9 +45,12 @@ class _Arrival:
         self.code = code
         # Modules whose imports have not ended.
         self.left = set(statement.modules)
-        # What the names stood for before.
+        # What the names stood for before, and for ``*`` all that there was.
         self.former: dict[str, Any] = {}
+        self.all_former: dict[str, Any] = {}
         self.failure: Outcome | None = None
+        # Of a ``try``, by module: what its import has failed with in the background.
+        self.handled: dict[str, Outcome] = {}
         # One thread runs the statement; others wait until it has.
         self.claimed = False
         self.settled = threading.Event()
@@ -77,6 +80,8 @@ class _Arrival:
             What the statement raises, or has failed with already.
         """
         names: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
+        if self.handled:
+            names["__builtins__"] = {**vars(builtins), "__import__": self._import}
         if self.failure is None:
             exec(self.code, names)  # noqa: S102 - the user's own cell
         else:
@@ -91,13 +96,21 @@ class _Arrival:
             or (_ALL in self.statement.binds and not name.startswith("__"))
         }
 
+    def _import(self, name: str, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+        """Import within the statement; what has failed does not run once more."""
+        failed = self.handled.pop(name, None)
+        if failed is not None:
+            raise _error_of(failed)
+        return builtins.__import__(name, *arguments, **named)
+
 
 # Guarantees
 # - A name is bound in one step that does nothing if somebody has bound it meanwhile.
 # - A statement runs once: where the last of its modules is imported, or else, when a
 #   cell needs it, on the main thread. There it runs once more if it has failed and its
 #   modules are there by now, as after `%warmup retry`. Of the statements of a cell that
-#   bind a name to different things, the last one does.
+#   bind a name to different things, the last one does. One that binds all that a module
+#   has runs between two cells, since it may bind anew whatever nobody has bound since.
 # - A cell runs unchanged. Only where something it needs has failed, or the wait for it
 #   was interrupted, that is raised in its place, on the line that needs it. What only
 #   may be a need, as the words of a magic, is waited for, but raises nothing: somebody
@@ -171,10 +184,7 @@ class Arrivals:
         pending = set(self._manager.status()["pending"])
         try:
             for arrival in arrivals:
-                for name in arrival.statement.binds:
-                    former = self._namespace.pop(name, _MISSING)
-                    if former is not _MISSING:
-                        arrival.former[name] = former
+                self._set_aside(arrival)
                 with self._lock:
                     arrival.left &= pending
                 if not arrival.left:
@@ -195,6 +205,9 @@ class Arrivals:
         """
         if MARK not in self._namespace:
             self._binders.clear()
+        for arrival in self._binders.get(_ALL, []).copy():
+            if not arrival.left:
+                self._settle(arrival)
         if not self._binders:
             return tree
         needs = list(self._needs(tree))
@@ -239,18 +252,43 @@ class Arrivals:
         surely = {*sure, *names_in_functions(sure, self._namespace)}
         for name, chains in [*used.items(), *inner.items()]:
             if name not in self._binders:
-                if name not in self._namespace and not hasattr(builtins, name):
-                    for arrival in self._binders.get(_ALL, []).copy():
-                        yield _Need(name, arrival, name in sure)
+                unbound = name not in self._namespace and not hasattr(builtins, name)
+                for arrival in self._binders.get(_ALL, []).copy():
+                    if unbound or self._may_bind_anew(arrival, name):
+                        yield _Need(name, arrival, unbound and name in sure)
                 continue
-            value = self._namespace.get(name, _MISSING)
-            for arrival in self._binders[name].copy():
-                if value is not _MISSING and not (
-                    arrival.binds_package(name) and value is sys.modules.get(name)
-                ):
+            binders = self._binders[name].copy()
+            # One of them binds the package, whatever is asked of it.
+            anything = name not in self._namespace and not all(
+                any(each.is_for(chain) for each in binders) for chain in chains
+            )
+            for arrival in binders:
+                if name in self._namespace and not self._is_package(arrival, name):
                     self._disown(name, arrival)  # the user's own by now
-                elif any(map(arrival.is_for, chains)):
+                elif anything or any(map(arrival.is_for, chains)):
                     yield _Need(name, arrival, name in surely)
+
+    def _is_package(self, arrival: _Arrival, name: str) -> bool:
+        """Tell whether a name stands for what a statement would bind it to."""
+        value = self._namespace.get(name)
+        return (
+            value is not None
+            and arrival.binds_package(name)
+            and value is sys.modules.get(name)
+        )
+
+    def _may_bind_anew(self, arrival: _Arrival, name: str) -> bool:
+        """Tell whether a statement with ``*`` may bind what nobody has bound since."""
+        now = self._namespace.get(name, getattr(builtins, name, _MISSING))
+        return now is arrival.all_former.get(name)
+
+    def _set_aside(self, arrival: _Arrival) -> None:
+        """Take the names of a statement out of the namespace."""
+        for name in arrival.statement.binds:
+            if name == _ALL:
+                arrival.all_former.update(vars(builtins) | self._namespace)
+            elif name in self._namespace and not self._is_package(arrival, name):
+                arrival.former[name] = self._namespace.pop(name)
 
     def _arrive(self, arrivals: list[_Arrival]) -> None:
         """Wait for statements, then run those that nobody has run."""
@@ -285,11 +323,12 @@ class Arrivals:
                 return
             arrival.left.discard(module)
             # What fails within `try` is for its handlers.
-            if outcome.exception is not None and not isinstance(
-                arrival.statement.node, ast.Try
-            ):
-                arrival.failure = arrival.failure or outcome
-            ready = not arrival.left
+            if outcome.exception is not None:
+                if isinstance(arrival.statement.node, ast.Try):
+                    arrival.handled[module] = outcome
+                else:
+                    arrival.failure = arrival.failure or outcome
+            ready = not arrival.left and _ALL not in arrival.statement.binds
         if ready:
             self._settle(arrival)
 
@@ -315,13 +354,17 @@ class Arrivals:
             arrival.failure = _failure(error)
         else:
             self._bind(arrival, names)
+        arrival.all_former.clear()
         arrival.settled.set()
 
     def _bind(self, arrival: _Arrival, names: dict[str, Any]) -> None:
         for name, value in names.items():
             key = name if name in arrival.statement.binds else _ALL
             if arrival in self._binders.get(key, ()) and MARK in self._namespace:
-                self._namespace.setdefault(name, value)
+                if key == _ALL and self._may_bind_anew(arrival, name):
+                    self._namespace[name] = value
+                else:
+                    self._namespace.setdefault(name, value)
         self._restore(arrival)
 
     def _restore(self, arrival: _Arrival) -> None:

@@ -75,7 +75,7 @@ def run_cell(magics: WarmupMagics, line: str, cell: str) -> None:
     shell: Any = magics.shell
     compiler = shell.compile
     # An error shows the lines of the cell, its first one included.
-    file = compiler.cache(f"%%warmup {line}\n{cell}", shell.execution_count)
+    file = compiler.cache(f"%%warmup {line}\n{cell}", _number_of_cell(shell))
     codes = [
         compiler(ast.Module([ast.increment_lineno(each.node)], []), file, "exec")
         for each in statements
@@ -196,6 +196,13 @@ def _begin(
         start()
     if request.wait:
         _block(magics, request)
+
+
+def _number_of_cell(shell: Any) -> int:  # noqa: ANN401
+    """Return the number of the cell that runs, which it is stored under."""
+    # The count of executions goes up after the cell, or before it in IPython 9.
+    stored: list[str] = shell.history_manager.input_hist_raw
+    return len(stored) - 1 or shell.execution_count
 
 
 def _wait(magics: WarmupMagics, request: Request) -> None:

@@ -24,6 +24,17 @@ def traceback_of(cell: Cell) -> str:
     return COLOUR.sub("", "\n".join(error["traceback"]))
 
 
+def write_package(kernel: Kernel, name: str, write_gated: WriteGated) -> Gate:
+    """Write a package with an `A` and a module `slow` that waits at its gate."""
+    slow, gate = write_gated()
+    folder = kernel.modules / name
+    folder.mkdir()
+    (folder / "__init__.py").write_text("A = 1")
+    (kernel.modules / f"{slow}.py").rename(folder / "slow.py")
+    kernel.run("__import__('importlib').invalidate_caches()")
+    return gate
+
+
 def test_names_appear_as_if_the_cell_had_run(kernel: Kernel) -> None:
     """Modules and objects themselves, under the names that the statements give them."""
     kernel.run("""
@@ -81,17 +92,11 @@ def test_cell_waits_for_just_what_it_needs(
 
 
 def test_attributes_tell_which_import_is_needed(
-    kernel: Kernel, write_module: Callable[..., str], write_gated: WriteGated
+    kernel: Kernel, write_gated: WriteGated
 ) -> None:
     """Of two modules of a package, the one that a chain of attributes goes through."""
-    package = write_module(name="packed")
-    folder = kernel.modules / package
-    folder.mkdir()
-    (kernel.modules / f"{package}.py").rename(folder / "__init__.py")
-    (folder / "quick.py").write_text("A = 1")
-    slow, gate = write_gated()
-    (kernel.modules / f"{slow}.py").rename(folder / "slow.py")
-    kernel.run("__import__('importlib').invalidate_caches()")
+    gate = write_package(kernel, "packed", write_gated)
+    (kernel.modules / "packed/quick.py").write_text("A = 1")
     kernel.run("%%warmup --quiet\nimport packed.quick\nimport packed.slow")
     gate.wait_until_reached()
     assert kernel.execute("print(packed.quick.A)").stdout == "1\n"
@@ -99,6 +104,33 @@ def test_attributes_tell_which_import_is_needed(
     kernel.read_until(lambda: "Waiting for packed.slow" in cell.stdout)
     gate.open()
     assert kernel.finish(cell).stdout.endswith("packed.slow\n")
+
+
+def test_other_attributes_of_a_package_need_its_import(
+    kernel: Kernel, write_gated: WriteGated
+) -> None:
+    """`import pack.slow` binds `pack`, of which a cell may want something else."""
+    gate = write_package(kernel, "pack", write_gated)
+    kernel.run("%%warmup --quiet\nimport pack.slow")
+    gate.wait_until_reached()
+    cell = kernel.start("print(pack.A)")
+    kernel.read_until(lambda: "Waiting for pack.slow" in cell.stdout or cell.ended)
+    gate.open()
+    assert kernel.finish(cell).stdout == "Waiting for pack.slow\n1\n"
+
+
+def test_a_package_that_is_there_stays(kernel: Kernel, write_gated: WriteGated) -> None:
+    """Also while a submodule is under way, and if that fails."""
+    gate = write_package(kernel, "packet", write_gated)
+    kernel.run("import packet, json")
+    kernel.run("%%warmup --quiet\nimport packet.slow")
+    gate.wait_until_reached()
+    assert kernel.execute("print(packet.A)").stdout == "1\n"
+    gate.open()
+    kernel.run("%%warmup --quiet --wait\nimport json.nosuch")
+    assert kernel.execute("print(json.dumps(1))").stdout == "1\n"
+    assert kernel.execute("json.nosuch").error == "ModuleNotFoundError"
+    assert kernel.execute("print(json.dumps(1))").stdout == "1\n"
 
 
 def test_wait_can_be_interrupted(kernel: Kernel, write_gated: WriteGated) -> None:
@@ -141,7 +173,8 @@ def test_failed_import_raises_where_its_name_is_used(
     cell = kernel.execute("nosuch()")
     assert cell.error == "ImportError"
     assert "----> 4 from colorsys import nosuch" in traceback_of(cell)
-    kernel.run("failing = 3\nassert failing == 3")
+    kernel.run("failing = None\nassert failing is None")
+    kernel.run("assert failing is None")
 
 
 def test_what_is_missing_can_be_installed_and_replaced(
@@ -185,6 +218,51 @@ def test_each_thread_raises_its_own_error(
     """)
     cell = kernel.execute("exec(compile(tree, 'cell', 'exec'))")
     assert cell.error == "ZeroDivisionError"
+
+
+def test_a_failed_import_of_a_plain_name_can_be_replaced(kernel: Kernel) -> None:
+    """By None, too, as is usual for what is not installed."""
+    kernel.run("%%warmup --quiet --wait\nimport nosuch_module")
+    assert kernel.execute("nosuch_module").error == "ModuleNotFoundError"
+    kernel.run("nosuch_module = None")
+    assert kernel.execute("print(nosuch_module)").stdout == "None\n"
+
+
+def test_a_try_runs_no_module_twice(
+    kernel: Kernel, write_module: Callable[..., str]
+) -> None:
+    """Its handler gets the error that the import in the background has ended with."""
+    name = write_module(
+        "import sys\nsys.ran = getattr(sys, 'ran', 0) + 1\nraise ImportError('no luck')"
+    )
+    kernel.run(f"""
+        %%warmup --quiet --wait
+        try:
+            import {name}
+        except ImportError:
+            {name} = 0
+    """)
+    kernel.run(f"import sys\nassert ({name}, sys.ran) == (0, 1)")
+
+
+def test_a_star_binds_what_nobody_has_bound_since(
+    kernel: Kernel, write_gated: WriteGated
+) -> None:
+    """Names that stood for something before, and built-in ones, as in a plain cell."""
+    kernel.run("taken = mine = 'before'")
+    name, gate = write_gated(
+        "taken, mine, plain, max = 1, 2, 3, lambda *_: 'its own'\ndef _hidden(): pass"
+    )
+    kernel.run(f"%%warmup --quiet\nfrom {name} import *")
+    gate.wait_until_reached()
+    kernel.run("mine = 'since'\nassert mine == 'since'")
+    cell = kernel.start("print(max(1, 2), taken)")
+    kernel.read_until(lambda: "Waiting for" in cell.stdout or cell.ended)
+    gate.open()
+    assert kernel.finish(cell).stdout == f"Waiting for {name}\nits own 1\n"
+    kernel.run("assert (taken, mine, plain) == (1, 'since', 3)")
+    kernel.run("%%warmup --quiet\nfrom math import *")
+    kernel.run("assert pi > 3 and '_hidden' not in globals()")
 
 
 def test_failed_star_is_told_once(kernel: Kernel) -> None:

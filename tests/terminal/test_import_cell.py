@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from tests.conftest import Gate
     from tests.terminal.conftest import Terminal
 
+CELL = re.compile(r"In ?\[(\d+)\], line")
 WAITS = "Warming up: 0 of 1 done, "
 
 
@@ -65,7 +67,9 @@ def test_failed_import_shows_its_own_lines(
     name = write_module("1 / 0")
     terminal = open_terminal()
     terminal.run(f"%%warmup --wait\nimport {name} as sour")
+    terminal.run("1 + 1")
     shown = terminal.run("sour.A")
+    assert CELL.findall("\n".join(shown)) == ["4", "2"]
     assert shown[-1] == "ZeroDivisionError: division by zero"
     assert "----> 1 sour.A" in shown
     assert f"----> 2 import {name} as sour" in shown
