@@ -6,6 +6,7 @@ import ast
 import dis
 import functools
 import inspect
+import itertools
 import re
 import types
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,17 @@ _UNSEEN = frozenset({"lprun", "memit", "mprun", "prun"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_WRAPPERS: dict[type, tuple[str, ...]] = {
+    types.MethodType: ("__func__",),
+    classmethod: ("__func__",),
+    staticmethod: ("__func__",),
+    functools.partial: ("func",),
+    functools.cached_property: ("func",),
+    property: ("fget", "fset", "fdel"),
+}
+"""What holds a function, and where."""
+_MOST = 1000
+"""How many things are looked at for one name: data is no list of functions."""
 _READ = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "DELETE_GLOBAL"}
 """What bytecode of Python 3.11 to 3.13 calls the use of a global name."""
 
@@ -113,30 +125,51 @@ def names_in_functions(
 
 
 def _codes(value: object, namespace: Mapping[str, Any]) -> Iterator[types.CodeType]:
-    for function in _functions(value, namespace.get("__name__")):
-        if function.__globals__ is namespace:
-            yield function.__code__
+    left, seen = [value], set[int]()
+    while left and len(seen) < _MOST:
+        each = left.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, types.FunctionType):
+            if each.__globals__ is namespace:
+                yield each.__code__
+        elif isinstance(each, types.GeneratorType | types.CoroutineType):
+            frame = getattr(each, "gi_frame", None) or getattr(each, "cr_frame", None)
+            if frame is not None and frame.f_globals is namespace:
+                yield frame.f_code
+        inside = _behind(each, namespace.get("__name__"))
+        left.extend(itertools.islice(inside, _MOST))
 
 
-def _functions(value: object, module: object) -> Iterator[types.FunctionType]:
-    """Yield the functions behind a value: its own, its class's, what it wraps."""
+def _behind(value: object, module: object) -> Iterator[object]:
+    """Yield what may run when somebody uses a value: what it is made of, or wraps."""
     if isinstance(value, types.FunctionType):
-        yield value
-    elif isinstance(value, types.MethodType):
-        yield from _functions(value.__func__, module)
-    elif isinstance(value, functools.partial):
-        yield from _functions(value.func, module)
+        yield from (_content(cell) for cell in value.__closure__ or ())
+    elif isinstance(value, tuple(_WRAPPERS)):
+        names = next(_WRAPPERS[kind] for kind in _WRAPPERS if isinstance(value, kind))
+        yield from (getattr(value, name) for name in names)
     elif isinstance(value, type):
-        for member in vars(value).values() if value.__module__ == module else ():
-            function = getattr(member, "__func__", getattr(member, "fget", member))
-            if isinstance(function, types.FunctionType):
-                yield function
+        for kind in value.__mro__:
+            if kind.__module__ == module:
+                yield from vars(kind).values()
+    elif type(value) is dict:
+        yield from value.values()
+    elif type(value) is list or type(value) is tuple or type(value) is set:
+        yield from value
     elif type(value).__module__ == module:
-        yield from _functions(type(value), module)
+        yield type(value)
     # Not by getattr, which may run code of the value's.
     wrapped = inspect.getattr_static(value, "__wrapped__", None)
     if isinstance(wrapped, types.FunctionType):
         yield wrapped
+
+
+def _content(cell: types.CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # empty yet
+        return None
 
 
 def _globals_of(code: types.CodeType) -> Iterator[str]:

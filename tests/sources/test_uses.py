@@ -96,6 +96,20 @@ class A:
 def cached():
     return sp
 a, method, part = A(), A().__getattr__, functools.partial(f, 3)
+class Child(A):
+    @functools.cached_property
+    def slow(self):
+        return nx
+child = Child()
+def plainly(function):
+    return lambda: function()
+@plainly
+def decorated():
+    return sns
+table = [[{"f": decorated}]]
+def generate():
+    yield sy
+begun = generate()
 """
     exec(source, namespace)  # noqa: S102 - our own
     namespace["elsewhere"] = ast.parse
@@ -107,4 +121,16 @@ a, method, part = A(), A().__getattr__, functools.partial(f, 3)
     assert set(names_in_functions(["method"], namespace)) == {"SystemExit"}
     assert set(names_in_functions(["cached"], namespace)) == {"sp"}
     assert "np" in names_in_functions(["part"], namespace)
+    assert {"nx", "pd", "plt"} <= set(names_in_functions(["child"], namespace))
+    assert "sns" in names_in_functions(["decorated"], namespace)
+    assert "sns" in names_in_functions(["table"], namespace)
+    assert set(names_in_functions(["begun"], namespace)) == {"sy"}
     assert names_in_functions(["elsewhere", "nothing"], namespace) == {}
+
+
+def test_what_holds_itself_ends() -> None:
+    """Data is looked through only so far."""
+    data: list[object] = [[number] for number in range(3)]
+    data.append(data)
+    namespace = {"__name__": "__main__", "data": data}
+    assert names_in_functions(["data"], namespace) == {}
