@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import sys
+import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -51,6 +52,16 @@ def once_running(call: Callable[[], object]) -> bool:
 def is_outstream(stream: object) -> bool:
     """Whether a stream is the one through which a kernel writes to its cells."""
     return hasattr(stream, "echo") and hasattr(stream, "pub_thread")
+
+
+# Those that have been seen.
+_outstreams = weakref.WeakSet[Any]()
+
+
+def outstreams() -> list[Any]:
+    """Return the streams of the kernel, also where a capture hides one by now."""
+    _outstreams.update(filter(is_outstream, (sys.stdout, sys.stderr)))
+    return list(_outstreams)
 
 
 class OutStreamTap:
@@ -100,6 +111,10 @@ def outside_cells() -> Iterator[None]:
         if hasattr(shell, "set_thread_parent"):
             tokens = shell.set_thread_parent({})
             stack.callback(shell.reset_thread_parent, tokens)
+            for stream in outstreams():
+                if stream not in {sys.stdout, sys.stderr}:
+                    token = stream.set_thread_parent({})
+                    stack.callback(stream.reset_thread_parent, token)
         else:
             _detach_streams(stack)
             _detach_display(stack, shell)
@@ -108,7 +123,7 @@ def outside_cells() -> Iterator[None]:
 
 def _detach_streams(stack: contextlib.ExitStack) -> None:
     """Empty the parent that ipykernel 6.29 to 7.3 keep in a context variable."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in outstreams():
         parent = getattr(stream, "_parent_header", None)
         if isinstance(parent, contextvars.ContextVar):
             stack.callback(parent.reset, parent.set({}))

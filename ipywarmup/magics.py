@@ -24,6 +24,7 @@ from ipywarmup.defaults import (
     default_lanes,
 )
 from ipywarmup.foreground import Foreground
+from ipywarmup.kernel import outstreams
 
 if TYPE_CHECKING:
     import threading
@@ -281,6 +282,7 @@ def load(shell: InteractiveShell) -> None:
     """Register the magic with a shell, unless the kernel has done so at its start."""
     if WarmupMagics.__name__ in shell.magics_manager.registry:
         return
+    outstreams()  # before a capture hides them
     magics = WarmupMagics(shell)
     shell.register_magics(magics)
     transformers: list[Any] = shell.ast_transformers

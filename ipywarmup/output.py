@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from ipywarmup.forks import in_child
-from ipywarmup.kernel import OutStreamTap, is_outstream, outside_cells
+from ipywarmup.kernel import OutStreamTap, is_outstream, outside_cells, outstreams
 from ipywarmup.prompt import PromptTap, is_prompt_stream
 
 if TYPE_CHECKING:
@@ -132,11 +132,14 @@ class _StandardStream:
 
 def _tap() -> None:
     """Step in front of both streams where nobody of ours stands yet."""
+    _taps.extend(
+        OutStreamTap(stream, _collect)
+        for stream in outstreams()
+        if not isinstance(stream.echo, OutStreamTap)
+    )
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if is_outstream(stream):
-            if not isinstance(stream.echo, OutStreamTap):
-                _taps.append(OutStreamTap(stream, _collect))
             continue
         _prompt.install()
         standing = isinstance(stream, _StandardStream) or is_prompt_stream(stream)

@@ -217,3 +217,23 @@ def test_log_goes_to_stderr_outside_of_all_cells(
     ).splitlines()
     assert f"{name} on ipywarmup-" in "".join(lines)
     assert [line for line in lines if line.startswith("[warmup done] 1 modules: 1 ")]
+
+
+def test_an_import_that_began_during_a_capture(
+    kernel: Kernel, write_gated: WriteGated, new_gate: Callable[[], Gate]
+) -> None:
+    """What it prints once that is over lands in no cell, either."""
+    (one, first), (two, second) = write_gated(), write_gated("print('STRAY')")
+    held = new_gate()
+    capturing = kernel.start(f"%%capture captured\n%warmup {one} {two}\n{held.block}")
+    held.wait_until_reached()
+    first.wait_until_reached()
+    first.open()
+    second.wait_until_reached()
+    held.open()
+    kernel.finish(capturing)
+    cell = kernel.start("print('own'); ipywarmup.get_manager().wait(30)")
+    second.open()
+    assert kernel.finish(cell).stdout == "own\n"
+    assert kernel.value("'STRAY' in captured.stdout") is False
+    assert kernel.canary(two)["output"] == "STRAY\n"
