@@ -51,6 +51,8 @@ class _Arrival:
         self.failure: Outcome | None = None
         # Of a ``try``, by module: what its import has failed with in the background.
         self.handled: dict[str, Outcome] = {}
+        # Whether it has to wait for a cell, on whose thread it runs then.
+        self.needs_cell = _ALL in statement.binds
         # One thread runs the statement; others wait until it has.
         self.claimed = False
         self.settled = threading.Event()
@@ -107,10 +109,11 @@ class _Arrival:
 # Guarantees
 # - A name is bound in one step that does nothing if somebody has bound it meanwhile.
 # - A statement runs once: where the last of its modules is imported, or else, when a
-#   cell needs it, on the main thread. There it runs once more if it has failed and its
-#   modules are there by now, as after `%warmup retry`. Of the statements of a cell that
-#   bind a name to different things, the last one does. One that binds all that a module
-#   has runs between two cells, since it may bind anew whatever nobody has bound since.
+#   cell needs it, on that cell's thread, as where a module wants the main thread. There
+#   it runs once more if it has failed and its modules are there by now, as after
+#   `%warmup retry`. Of the statements of a cell that bind a name to different things,
+#   the last one does. One that binds all that a module has runs between two cells,
+#   since it may bind anew whatever nobody has bound since.
 # - A cell runs unchanged. Only where something it needs has failed, or the wait for it
 #   was interrupted, that is raised in its place, on the line that needs it. What only
 #   may be a need, as the words of a magic, is waited for, but raises nothing: somebody
@@ -224,10 +227,17 @@ class Arrivals:
                 return _raise_at(tree, name, error)
         return tree
 
+    def forget_failed(self) -> None:
+        """Tell nobody any more what has failed."""
+        for arrivals in list(self._binders.values()):
+            for arrival in arrivals.copy():
+                if arrival.failure is not None:
+                    self._restore(arrival)
+
     def close(self) -> None:
         """Bind nothing more; what the names stood for before, they stand for again."""
         for arrivals in list(self._binders.values()):
-            for arrival in arrivals:
+            for arrival in arrivals.copy():
                 self._restore(arrival)
         self._binders.clear()
         self._namespace.pop(MARK, None)
@@ -323,12 +333,14 @@ class Arrivals:
                 return
             arrival.left.discard(module)
             # What fails within `try` is for its handlers.
-            if outcome.exception is not None:
+            if outcome.wants_main_thread:
+                arrival.needs_cell = True
+            elif outcome.exception is not None:
                 if isinstance(arrival.statement.node, ast.Try):
                     arrival.handled[module] = outcome
                 else:
                     arrival.failure = arrival.failure or outcome
-            ready = not arrival.left and _ALL not in arrival.statement.binds
+            ready = not arrival.left and not arrival.needs_cell
         if ready:
             self._settle(arrival)
 

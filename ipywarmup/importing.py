@@ -82,6 +82,13 @@ class Outcome(NamedTuple):
         return None if self.exception is None else describe(self.exception)
 
     @property
+    def wants_main_thread(self) -> bool:
+        """Whether the main thread could import it, as far as that is known."""
+        return self.exception is not None and (
+            not self.attempts or wants_main_thread(self.exception)
+        )
+
+    @property
     def printed_traceback(self) -> str | None:
         """What Python would print of the error, None if that is just the error."""
         if self.exception is None:
@@ -105,7 +112,7 @@ class Outcome(NamedTuple):
         """Return what to do about the error, where that is known."""
         if self.exception is None:
             return None
-        if wants_main_thread(self.exception) or not self.attempts:
+        if self.wants_main_thread:
             return "it wants the main thread: import it in a cell"
         try:
             return hint_for(self.exception, module)
@@ -176,14 +183,14 @@ def import_on_worker(  # noqa: PLR0913 - what a warmup wants of it
         _stalls.watching(on_stall) as stalls,
         hooks.borrowed(),
         own_filters(),
-        hooks.installed_only() if installed_only else contextlib.nullcontext(),
         tracing(trace) if trace is not None else contextlib.nullcontext(),
     ):
-        outcome = _import_and_heal(name)
-        if outcome.exception is not None and is_transient(outcome.exception):
-            with hooks.locks.alone():
-                outcome = _import_and_heal(name)._replace(attempts=2)
-        follow_up(outcome)
+        with hooks.installed_only() if installed_only else contextlib.nullcontext():
+            outcome = _import_and_heal(name)
+            if outcome.exception is not None and is_transient(outcome.exception):
+                with hooks.locks.alone():
+                    outcome = _import_and_heal(name)._replace(attempts=2)
+        follow_up(outcome)  # which somebody may have typed
     return outcome._replace(output=output.text(), worst_stall_ms=stalls.worst_ms)
 
 

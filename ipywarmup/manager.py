@@ -559,6 +559,8 @@ class WarmupManager:
         run.submitted = True
         submitted_at = time.time()
         for name in dict.fromkeys(names):
+            if name in run.completed and name not in sys.modules:
+                del run.completed[name]  # somebody has taken it out
             if name in run.pending or name in run.completed or name in run.failed:
                 continue
             canary = Canary(len(self._canaries) + 1, name, submitted_at)

@@ -235,6 +235,8 @@ def _cancel(magics: WarmupMagics, _request: Request) -> None:
 
 def _reset(magics: WarmupMagics, _request: Request) -> None:
     magics.manager.reset()
+    if magics.arrivals is not None:
+        magics.arrivals.forget_failed()
     print("Warmup forgotten; the next %warmup starts a new one.")
 
 

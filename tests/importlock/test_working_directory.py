@@ -334,6 +334,18 @@ def test_a_block_within_another_ends_only_itself(write: Write) -> None:
     assert importlib.import_module("lying")
 
 
+@pytest.mark.usefixtures("here")
+def test_what_follows_an_import_is_not_part_of_it(write: Write) -> None:
+    """A statement that somebody has typed runs after it, on the same thread."""
+    found: list[Any] = []
+    import_on_worker(
+        write(ASKS),
+        installed_only=True,
+        follow_up=lambda _: found.append(importlib.import_module("lying")),
+    )
+    assert found == [sys.modules["lying"]]
+
+
 def test_what_is_loaded_anew_is_not_found_here(write: Write, here: Path) -> None:
     """`reload` looks for a module again, and may find another one."""
     (here / "colorsys.py").write_text("raise AssertionError")

@@ -228,6 +228,14 @@ def test_a_failed_import_of_a_plain_name_can_be_replaced(kernel: Kernel) -> None
     assert kernel.execute("print(nosuch_module)").stdout == "None\n"
 
 
+def test_reset_forgets_what_has_failed(kernel: Kernel) -> None:
+    """Its name is one that nobody has bound, from then on."""
+    kernel.run("%%warmup --quiet --wait\nimport nosuch_other")
+    assert kernel.execute("nosuch_other").error == "ModuleNotFoundError"
+    kernel.execute("%warmup reset")
+    assert kernel.execute("nosuch_other").error == "NameError"
+
+
 def test_a_try_runs_no_module_twice(
     kernel: Kernel, write_module: Callable[..., str]
 ) -> None:
@@ -263,6 +271,32 @@ def test_a_star_binds_what_nobody_has_bound_since(
     kernel.run("assert (taken, mine, plain) == (1, 'since', 3)")
     kernel.run("%%warmup --quiet\nfrom math import *")
     kernel.run("assert pi > 3 and '_hidden' not in globals()")
+
+
+@pytest.mark.parametrize(
+    "statement", ["import {} as m", "try:\n    import {} as m\nexcept OSError: pass"]
+)
+def test_what_wants_the_main_thread_is_imported_by_the_cell_that_uses_it(
+    kernel: Kernel, write_module: Callable[..., str], statement: str
+) -> None:
+    """As by the import cell itself, had it run."""
+    name = write_module("import signal\nsignal.set_wakeup_fd(-1)\nA = 1")
+    kernel.run(f"%%warmup --quiet --wait\n{statement.format(name)}")
+    assert kernel.canary(name)["status"] == "failed"
+    assert kernel.execute("print(m.A)").stdout == "1\n"
+
+
+def test_what_was_taken_out_is_imported_in_the_background_again(
+    kernel: Kernel, write_module: Callable[..., str]
+) -> None:
+    """What was warm once and is not in `sys.modules` is not warm."""
+    name = write_module("print('STRAY')\nA = 1")
+    kernel.run(f"%warmup --quiet --wait {name}")
+    kernel.run(f"import sys\ndel sys.modules[{name!r}]")
+    cell = kernel.execute(f"%%warmup --wait\nimport {name} as m")
+    assert "STRAY" not in cell.stdout
+    assert "Already warm" not in cell.stdout
+    kernel.run("assert m.A == 1")
 
 
 def test_failed_star_is_told_once(kernel: Kernel) -> None:
