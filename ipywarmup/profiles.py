@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -90,10 +91,11 @@ class StartUp(NamedTuple):
         if text == wanted:
             return False
         # A kernel that starts meanwhile runs all of it or nothing.
-        draft = self.file.with_suffix(".draft")
+        draft = self.file.with_suffix(f".{secrets.token_hex(8)}")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(wanted, encoding="utf-8")
+            with draft.open("x", encoding="utf-8") as stream:
+                stream.write(wanted)
             draft.replace(self.file)
         except OSError as error:
             _delete(draft, missing)
@@ -126,6 +128,10 @@ class StartUp(NamedTuple):
 
     def _text(self) -> str | None:
         """Return what is in the file; None if it is not there."""
+        if os.path.islink(self.file):  # noqa: PTH114 - never raises
+            raise ProfileError(
+                f"{self.file} is a link that somebody else has made; rename it first"
+            )
         try:
             text = self.file.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:

@@ -146,6 +146,39 @@ def test_a_file_of_somebody_else_stays(command: Command, ipython: Path) -> None:
     assert tree(ipython) == before
 
 
+@pytest.mark.parametrize("target", ["theirs.py", "nowhere", profiles.NAME])
+def test_a_link_in_the_place_of_the_file_stays(
+    command: Command, ipython: Path, target: str
+) -> None:
+    """Whether it leads to a file, nowhere or to itself, it is not ours."""
+    startup = make_profile(ipython)
+    (startup / "theirs.py").write_text("print('theirs')")
+    file = startup / profiles.NAME
+    file.symlink_to(target)
+    for what in ("enable", "disable", "status"):
+        assert command(what) == (
+            1,
+            "",
+            f"{what}: {file} is a link that somebody else has made; rename it first\n",
+        )
+    assert file.readlink().name == target
+    assert (startup / "theirs.py").read_text() == "print('theirs')"
+    assert sorted(path.name for path in startup.iterdir()) == sorted(
+        {"README", "00-first.py", "theirs.py", profiles.NAME}
+    )
+
+
+def test_enable_takes_no_other_name(command: Command, ipython: Path) -> None:
+    """What lies beside the file is nobody's business, whatever its name."""
+    startup = make_profile(ipython)
+    draft = startup / "50-ipywarmup.draft"
+    draft.symlink_to("00-first.py")
+    command("enable")
+    assert draft.is_symlink()
+    assert (startup / "00-first.py").read_text() == "import os\n"
+    assert not (startup / profiles.NAME).is_symlink()
+
+
 def test_a_file_of_another_version_is_renewed(command: Command, ipython: Path) -> None:
     """Which folders were made for it stays known."""
     command("enable")
