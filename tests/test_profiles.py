@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from IPython.paths import get_ipython_dir
 
 from ipywarmup import profiles
 from ipywarmup.__main__ import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Command = Callable[..., tuple[int, str, str]]
 
@@ -89,9 +92,10 @@ def test_both_can_be_repeated(command: Command, ipython: Path) -> None:
 
 def test_folders_that_were_not_there_go_again(command: Command, ipython: Path) -> None:
     """Before the first kernel there is no profile; afterwards there is none either,
-    unless somebody has put something into it. Its own folder IPython makes when asked.
+    unless somebody has put something into it.
     """
-    for make in (ipython, ipython / "profile_default", (ipython / FILE).parent):
+    startup = (ipython / FILE).parent
+    for make in (ipython.parent, ipython, ipython / "profile_default", startup):
         make.mkdir(parents=True, exist_ok=True)
         before = tree(ipython.parent)
         command("enable")
@@ -207,6 +211,73 @@ def test_what_is_in_the_way_is_named(command: Command, ipython: Path, way: str) 
     assert (status, said, error.count("\n")) == (1, "", 1)
     assert str(ipython) in error
     assert tree(ipython.parent) == before
+
+
+@pytest.mark.parametrize("way", ["nowhere", "loop", "proc"])
+def test_a_place_where_nothing_can_be_is_one_line(
+    command: Command, ipython: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A link that leads nowhere is named; where there is nothing, nothing is on."""
+    if way == "proc":
+        ipython = Path("/proc/nope")
+        monkeypatch.setenv("IPYTHONDIR", str(ipython))
+        off = "off for profile default\n"
+        assert command("status") == (0, off, "")
+        assert command("disable") == (0, f"already {off}", "")
+        wrong = f"{ipython / FILE} cannot be written"
+    else:
+        ipython.symlink_to(ipython if way == "loop" else "nowhere")
+        wrong = f"{ipython} is a link that leads nowhere"
+        for what in ("disable", "status"):
+            error = f"{what}: {wrong}; mend or delete it\n"
+            assert command(what) == (1, "", error)
+    status, said, error = command("enable")
+    assert (status, said, error.count("\n")) == (1, "", 1)
+    assert error.startswith(f"enable: {wrong}")
+
+
+def test_a_folder_that_cannot_be_written_can_be_read(
+    command: Command, ipython: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels take a temporary folder instead; nobody else makes one."""
+    make_profile(ipython)
+    temporary = ipython.parent / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    # Root may write anywhere.
+    monkeypatch.setattr(os, "access", lambda path, _mode: str(path) != str(ipython))
+    before = tree(ipython.parent)
+    assert command("status") == (0, "off for profile default\n", "")
+    assert command("disable") == (0, "already off for profile default\n", "")
+    status, said, error = command("enable")
+    assert (status, said) == (1, "")
+    assert error == (
+        f"enable: {ipython} cannot be written, so no kernel would use it; see to that,"
+        " or name another folder in IPYTHONDIR\n"
+    )
+    assert tree(ipython.parent) == before
+
+
+@pytest.mark.parametrize("variable", ["IPYTHONDIR", None])
+def test_the_folder_is_that_of_ipython(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None
+) -> None:
+    """Nothing is made to find it, which IPython itself does."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("IPYTHONDIR", raising=False)
+    if variable:
+        monkeypatch.setenv(variable, "~/some/../where")
+    before = tree(tmp_path)
+    file = profiles.find().file
+    assert tree(tmp_path) == before
+    assert file == Path(get_ipython_dir()) / FILE
+    if not variable:
+        # Where those of IPython 1 were, if there are no others.
+        shutil.rmtree(tmp_path / ".ipython")
+        (tmp_path / ".config" / "ipython").mkdir(parents=True)
+        assert profiles.find().file == Path(get_ipython_dir()) / FILE
+        assert profiles.find().file == tmp_path / ".config" / "ipython" / FILE
 
 
 def test_status_tells_of_the_variable(
