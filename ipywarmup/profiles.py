@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -181,7 +182,8 @@ def find(profile: str = DEFAULT) -> StartUp:
         If there is none of this name, or a link in its path leads nowhere.
     """
     folder = _ipython_folder()
-    if not profile or {os.sep, os.altsep, "\0"} & set(profile):
+    nameless = not profile.strip(".") or not profile.isprintable()
+    if nameless or {os.sep, os.altsep} & set(profile):
         raise ProfileError(f"{profile!r} is no name of a profile")
     place = folder / f"profile_{profile}"
     file = place / "startup" / NAME
@@ -194,7 +196,7 @@ def find(profile: str = DEFAULT) -> StartUp:
     if profile != DEFAULT and not os.path.isdir(place):  # noqa: PTH112 - never raises
         raise ProfileError(
             f"there is no profile {profile!r} in {folder}; make it with"
-            f" `ipython profile create {profile}`"
+            f" `ipython profile create {shlex.quote(profile)}`"
         )
     return StartUp(profile, file)
 

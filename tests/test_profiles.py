@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -121,7 +122,10 @@ def test_another_profile_is_another(command: Command, ipython: Path) -> None:
     assert command("status")[1] == "off for profile default\n"
 
 
-@pytest.mark.parametrize("name", ["nosuch", "../default", "", "a\0b", "x" * 999])
+@pytest.mark.parametrize(
+    "name",
+    ["nosuch", "../default", "", ".", "..", "a\0b", "a\nb", "foo bar", "x" * 999],
+)
 def test_a_profile_that_is_not_there(
     command: Command, ipython: Path, name: str
 ) -> None:
@@ -132,7 +136,10 @@ def test_a_profile_that_is_not_there(
         status, said, error = command(what, "--profile", name)
         assert (status, said, error.count("\n")) == (1, "", 1)
         assert error.startswith(f"{what}: ")
-        assert "is no name of a profile" in error or "ipython profile create" in error
+        if name in {"nosuch", "foo bar", "x" * 999}:
+            assert f"`ipython profile create {shlex.quote(name)}`" in error
+        else:
+            assert error == f"{what}: {name!r} is no name of a profile\n"
     assert tree(ipython.parent) == before
 
 
