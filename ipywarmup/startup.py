@@ -6,7 +6,7 @@ import functools
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ipywarmup.kernel import is_kernel, once_running
 
@@ -58,11 +58,26 @@ def begin(shell: InteractiveShell) -> None:
     # Not by the extension manager: a notebook that loads the extension itself would be
     # told that it is loaded already, in each of its saved versions from now on.
     load(shell)
+    _let_unload(shell.extension_manager)
     magics = shell.magics_manager.registry[WarmupMagics.__name__]
     if magics.auto:
         start = functools.partial(_start, magics, threading.get_ident())
         if not once_running(start):
             start()
+
+
+def _let_unload(manager: Any) -> None:  # noqa: ANN401 - an ExtensionManager
+    """Have the extension count as loaded for whoever unloads it, once."""
+    unload_extension = manager.unload_extension
+
+    def unload(name: str) -> str | None:
+        if name == __package__:
+            manager.loaded.add(name)
+            del manager.unload_extension
+        result: str | None = unload_extension(name)
+        return result
+
+    manager.unload_extension = unload
 
 
 def _start(magics: WarmupMagics, main_thread: int) -> None:

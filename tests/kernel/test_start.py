@@ -128,6 +128,46 @@ def test_it_leaves_no_trace_beside_the_magic(
     assert again.stdout == "Warmup done: 2 of 2 modules completed\n"
 
 
+# What holds on to the extension, in the shell and in its extension manager.
+HELD = """
+(
+    "WarmupMagics" in get_ipython().magics_manager.registry,
+    get_ipython().find_line_magic("warmup") is not None,
+    len(get_ipython().ast_transformers),
+    sorted(vars(get_ipython().extension_manager).keys() & {"unload_extension"}),
+    "ipywarmup" in get_ipython().extension_manager.loaded,
+)
+"""
+
+
+@pytest.mark.parametrize("before", ["", "%load_ext", "%reload_ext"])
+def test_it_can_be_unloaded(start: NewKernel, before: str) -> None:
+    """As if a cell had loaded it, whether one has or not."""
+    kernel = start()
+    kernel.execute("%warmup wait")
+    if before:
+        kernel.run(f"{before} ipywarmup")
+        # Nobody loses what the start has warmed.
+        assert rows(kernel) == [["wave", "completed"], ["sched", "completed"]]
+    kernel.run("%unload_ext ipywarmup")
+    assert kernel.value(HELD) == (False, False, 0, [], False)
+    assert "not loaded" in kernel.execute("%unload_ext ipywarmup").stdout
+    kernel.run("%load_ext ipywarmup")
+    assert kernel.value(HELD) == (True, True, 1, [], True)
+    assert "already loaded" in kernel.execute("%load_ext ipywarmup").stdout
+    kernel.run("%reload_ext ipywarmup\n%unload_ext ipywarmup")
+    assert kernel.value(HELD) == (False, False, 0, [], False)
+
+
+def test_other_extensions_are_unloaded_as_ever(start: NewKernel) -> None:
+    """What is put in front of IPython's own way is for this extension only."""
+    kernel = start()
+    text = "The nosuch extension is not loaded.\n"
+    assert kernel.execute("%unload_ext nosuch").stdout == text
+    kernel.run("%reload_ext ipywarmup\n%reload_ext ipywarmup\n%unload_ext ipywarmup")
+    assert kernel.value(HELD) == (False, False, 0, [], False)
+
+
 @pytest.mark.parametrize("way", ["environment", "trait", "uninstalled"])
 def test_it_can_be_switched_off(start: NewKernel, folder: Path, way: str) -> None:
     """By a variable, by a setting, by taking the package away: nothing happens."""
