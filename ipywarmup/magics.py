@@ -27,8 +27,6 @@ from ipywarmup.foreground import Foreground
 from ipywarmup.kernel import outstreams
 
 if TYPE_CHECKING:
-    import threading
-
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from ipywarmup.panel.widget import WidgetPanel
     from ipywarmup.report.views import ReportView
     from ipywarmup.run import Run
+    from ipywarmup.startup import Start
 
 
 _LINE = re.compile(r"\s*(?P<magic>%{0,2})warmup\s(?P<line>.*)")
@@ -104,7 +103,7 @@ class WarmupMagics(Magics):
         self.arrivals: Arrivals | None = None
         self.foreground = Foreground()
         # What looks for something to warm at the start of a kernel.
-        self.starting: threading.Thread | None = None
+        self.starting: Start | None = None
         # The run whose records wake the publisher.
         self.followed: Run | None = None
         super().__init__(shell, **kwargs)
@@ -206,6 +205,8 @@ class WarmupMagics(Magics):
         from ipywarmup.importlock.hooks import hooks  # noqa: PLC0415 - not to load
         from ipywarmup.responsiveness.settings import settings  # noqa: PLC0415
 
+        if self.starting is not None:
+            self.starting.stop()
         self.manager.reset()
         shell: Any = self.shell
         self.foreground.end()

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
+import secrets
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-from IPython.paths import get_ipython_dir
+from IPython.utils.path import get_home_dir, get_xdg_dir
 
 DEFAULT = "default"
 NAME = "50-ipywarmup.py"
@@ -84,16 +85,24 @@ class StartUp(NamedTuple):
             If it cannot be written, or is somebody else's.
         """
         text = self._text()
+        place = self.file.parents[2]
+        if os.path.isdir(place) and not os.access(place, os.W_OK):  # noqa: PTH112
+            # Kernels take a temporary one then, in which there is no file of ours.
+            raise ProfileError(
+                f"{place} cannot be written, so no kernel would use it; see to that, or"
+                " name another folder in IPYTHONDIR"
+            )
         missing = self._missing_folders()
         made = len(missing) if text is None else _folders_of(text)
         wanted = f"{_FIRST_LINE}{_FOLDERS}{made}\n{_PROGRAM}"
         if text == wanted:
             return False
         # A kernel that starts meanwhile runs all of it or nothing.
-        draft = self.file.with_suffix(".draft")
+        draft = self.file.with_suffix(f".{secrets.token_hex(8)}")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(wanted, encoding="utf-8")
+            with draft.open("x", encoding="utf-8") as stream:
+                stream.write(wanted)
             draft.replace(self.file)
         except OSError as error:
             _delete(draft, missing)
@@ -126,6 +135,10 @@ class StartUp(NamedTuple):
 
     def _text(self) -> str | None:
         """Return what is in the file; None if it is not there."""
+        if os.path.islink(self.file):  # noqa: PTH114 - never raises
+            raise ProfileError(
+                f"{self.file} is a link that somebody else has made; rename it first"
+            )
         try:
             text = self.file.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
@@ -145,7 +158,12 @@ class StartUp(NamedTuple):
 
     def _failure(self, done: str, error: OSError) -> ProfileError:
         reason = error.strerror or str(error)
-        return ProfileError(f"{self.file} cannot be {done}: {reason}")
+        otherwise = (
+            ", or name another folder in IPYTHONDIR" if done == "written" else ""
+        )
+        return ProfileError(
+            f"{self.file} cannot be {done}: {reason}; see to that{otherwise}"
+        )
 
 
 def find(profile: str = DEFAULT) -> StartUp:
@@ -161,23 +179,44 @@ def find(profile: str = DEFAULT) -> StartUp:
     Raises
     ------
     ProfileError
-        If there is none of this name, or no place for profiles.
+        If there is none of this name, or a link in its path leads nowhere.
     """
-    with warnings.catch_warnings(record=True) as told:
-        # IPython warns of a folder that it cannot use, and takes a temporary one.
-        warnings.simplefilter("always")
-        folder = get_ipython_dir()
-    if told:
-        raise ProfileError(" ".join(str(told[0].message).split()))
-    if not profile or {os.sep, os.altsep, "\0"} & set(profile):
+    folder = _ipython_folder()
+    nameless = not profile.strip(".") or not profile.isprintable()
+    if nameless or {os.sep, os.altsep} & set(profile):
         raise ProfileError(f"{profile!r} is no name of a profile")
-    place = Path(folder) / f"profile_{profile}"
+    place = folder / f"profile_{profile}"
+    file = place / "startup" / NAME
+    for each in reversed(file.parents):
+        # Those of os.path never raise.
+        if os.path.islink(each) and not os.path.exists(each):  # noqa: PTH110, PTH114
+            raise ProfileError(
+                f"{each} is a link that leads nowhere; mend or delete it"
+            )
     if profile != DEFAULT and not os.path.isdir(place):  # noqa: PTH112 - never raises
         raise ProfileError(
             f"there is no profile {profile!r} in {folder}; make it with"
-            f" `ipython profile create {profile}`"
+            f" `ipython profile create {shlex.quote(profile)}`"
         )
-    return StartUp(profile, place / "startup" / NAME)
+    return StartUp(profile, file)
+
+
+def _ipython_folder() -> Path:
+    """
+    Return the folder of IPython's profiles, there or not.
+
+    That is what `IPython.paths.get_ipython_dir` returns, which makes it, or a temporary
+    one where it cannot be written.
+    """
+    named = os.environ.get("IPYTHONDIR")
+    if named is None:
+        home, settings = Path(get_home_dir(), ".ipython"), get_xdg_dir()
+        old = Path(settings, "ipython") if settings else home
+        # Of IPython 1 and before: it counts where it is the only one.
+        counts = os.access(old, os.W_OK) and not old.is_symlink()
+        return old if counts and not os.path.exists(home) else home  # noqa: PTH110
+    # As IPython does it: pathlib raises for a user who is unknown, and keeps "..".
+    return Path(os.path.normpath(os.path.expanduser(named)))  # noqa: PTH111
 
 
 def _folders_of(text: str) -> int:

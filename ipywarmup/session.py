@@ -207,7 +207,7 @@ def _number_of_cell(shell: Any) -> int:  # noqa: ANN401
 
 def _wait(magics: WarmupMagics, request: Request) -> None:
     if magics.starting is not None:
-        magics.starting.join()
+        magics.starting.wait()
     run = magics.manager.run
     if not run.submitted:
         raise UsageError("%warmup wait: there is nothing to wait for yet")
@@ -221,7 +221,11 @@ def _wait(magics: WarmupMagics, request: Request) -> None:
 
 
 def _status(magics: WarmupMagics, _request: Request) -> TableView:
-    manager, run = magics.manager, magics.manager.run
+    manager, run, start = magics.manager, magics.manager.run, magics.starting
+    if start is not None and start.looking:
+        print("The start of the kernel is still looking for what to import.")
+    elif start is not None and start.outcome and {*run.ids} <= {*start.taken}:
+        print(f"At the start of the kernel: {printable(start.outcome)}")
     return TableView(manager.snapshot(run), manager.totals(run), manager.stalls(run))
 
 
@@ -230,10 +234,17 @@ def _canaries(magics: WarmupMagics, _request: Request) -> TableView:
 
 
 def _cancel(magics: WarmupMagics, _request: Request) -> None:
-    _say("Cancelled", magics.manager.cancel(), otherwise="Nothing to cancel.")
+    stopped = magics.starting is not None and magics.starting.stop()
+    if stopped:
+        print("Cancelled: what the start of the kernel would have imported")
+    otherwise = "" if stopped else "Nothing to cancel."
+    _say("Cancelled", magics.manager.cancel(), otherwise=otherwise)
 
 
 def _reset(magics: WarmupMagics, _request: Request) -> None:
+    if magics.starting is not None:
+        magics.starting.stop()
+        magics.starting = None
     magics.manager.reset()
     if magics.arrivals is not None:
         magics.arrivals.forget_failed()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from IPython.paths import get_ipython_dir
 
 from ipywarmup import profiles
 from ipywarmup.__main__ import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Command = Callable[..., tuple[int, str, str]]
 
@@ -89,9 +93,10 @@ def test_both_can_be_repeated(command: Command, ipython: Path) -> None:
 
 def test_folders_that_were_not_there_go_again(command: Command, ipython: Path) -> None:
     """Before the first kernel there is no profile; afterwards there is none either,
-    unless somebody has put something into it. Its own folder IPython makes when asked.
+    unless somebody has put something into it.
     """
-    for make in (ipython, ipython / "profile_default", (ipython / FILE).parent):
+    startup = (ipython / FILE).parent
+    for make in (ipython.parent, ipython, ipython / "profile_default", startup):
         make.mkdir(parents=True, exist_ok=True)
         before = tree(ipython.parent)
         command("enable")
@@ -117,7 +122,10 @@ def test_another_profile_is_another(command: Command, ipython: Path) -> None:
     assert command("status")[1] == "off for profile default\n"
 
 
-@pytest.mark.parametrize("name", ["nosuch", "../default", "", "a\0b", "x" * 999])
+@pytest.mark.parametrize(
+    "name",
+    ["nosuch", "../default", "", ".", "..", "a\0b", "a\nb", "foo bar", "x" * 999],
+)
 def test_a_profile_that_is_not_there(
     command: Command, ipython: Path, name: str
 ) -> None:
@@ -128,7 +136,10 @@ def test_a_profile_that_is_not_there(
         status, said, error = command(what, "--profile", name)
         assert (status, said, error.count("\n")) == (1, "", 1)
         assert error.startswith(f"{what}: ")
-        assert "is no name of a profile" in error or "ipython profile create" in error
+        if name in {"nosuch", "foo bar", "x" * 999}:
+            assert f"`ipython profile create {shlex.quote(name)}`" in error
+        else:
+            assert error == f"{what}: {name!r} is no name of a profile\n"
     assert tree(ipython.parent) == before
 
 
@@ -144,6 +155,39 @@ def test_a_file_of_somebody_else_stays(command: Command, ipython: Path) -> None:
             f"{what}: {file} was written by somebody else; rename it first\n",
         )
     assert tree(ipython) == before
+
+
+@pytest.mark.parametrize("target", ["theirs.py", "nowhere", profiles.NAME])
+def test_a_link_in_the_place_of_the_file_stays(
+    command: Command, ipython: Path, target: str
+) -> None:
+    """Whether it leads to a file, nowhere or to itself, it is not ours."""
+    startup = make_profile(ipython)
+    (startup / "theirs.py").write_text("print('theirs')")
+    file = startup / profiles.NAME
+    file.symlink_to(target)
+    for what in ("enable", "disable", "status"):
+        assert command(what) == (
+            1,
+            "",
+            f"{what}: {file} is a link that somebody else has made; rename it first\n",
+        )
+    assert file.readlink().name == target
+    assert (startup / "theirs.py").read_text() == "print('theirs')"
+    assert sorted(path.name for path in startup.iterdir()) == sorted(
+        {"README", "00-first.py", "theirs.py", profiles.NAME}
+    )
+
+
+def test_enable_takes_no_other_name(command: Command, ipython: Path) -> None:
+    """What lies beside the file is nobody's business, whatever its name."""
+    startup = make_profile(ipython)
+    draft = startup / "50-ipywarmup.draft"
+    draft.symlink_to("00-first.py")
+    command("enable")
+    assert draft.is_symlink()
+    assert (startup / "00-first.py").read_text() == "import os\n"
+    assert not (startup / profiles.NAME).is_symlink()
 
 
 def test_a_file_of_another_version_is_renewed(command: Command, ipython: Path) -> None:
@@ -174,6 +218,73 @@ def test_what_is_in_the_way_is_named(command: Command, ipython: Path, way: str) 
     assert (status, said, error.count("\n")) == (1, "", 1)
     assert str(ipython) in error
     assert tree(ipython.parent) == before
+
+
+@pytest.mark.parametrize("way", ["nowhere", "loop", "proc"])
+def test_a_place_where_nothing_can_be_is_one_line(
+    command: Command, ipython: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A link that leads nowhere is named; where there is nothing, nothing is on."""
+    if way == "proc":
+        ipython = Path("/proc/nope")
+        monkeypatch.setenv("IPYTHONDIR", str(ipython))
+        off = "off for profile default\n"
+        assert command("status") == (0, off, "")
+        assert command("disable") == (0, f"already {off}", "")
+        wrong = f"{ipython / FILE} cannot be written"
+    else:
+        ipython.symlink_to(ipython if way == "loop" else "nowhere")
+        wrong = f"{ipython} is a link that leads nowhere"
+        for what in ("disable", "status"):
+            error = f"{what}: {wrong}; mend or delete it\n"
+            assert command(what) == (1, "", error)
+    status, said, error = command("enable")
+    assert (status, said, error.count("\n")) == (1, "", 1)
+    assert error.startswith(f"enable: {wrong}")
+
+
+def test_a_folder_that_cannot_be_written_can_be_read(
+    command: Command, ipython: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kernels take a temporary folder instead; nobody else makes one."""
+    make_profile(ipython)
+    temporary = ipython.parent / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    # Root may write anywhere.
+    monkeypatch.setattr(os, "access", lambda path, _mode: str(path) != str(ipython))
+    before = tree(ipython.parent)
+    assert command("status") == (0, "off for profile default\n", "")
+    assert command("disable") == (0, "already off for profile default\n", "")
+    status, said, error = command("enable")
+    assert (status, said) == (1, "")
+    assert error == (
+        f"enable: {ipython} cannot be written, so no kernel would use it; see to that,"
+        " or name another folder in IPYTHONDIR\n"
+    )
+    assert tree(ipython.parent) == before
+
+
+@pytest.mark.parametrize("variable", ["IPYTHONDIR", None])
+def test_the_folder_is_that_of_ipython(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None
+) -> None:
+    """Nothing is made to find it, which IPython itself does."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("IPYTHONDIR", raising=False)
+    if variable:
+        monkeypatch.setenv(variable, "~/some/../where")
+    before = tree(tmp_path)
+    file = profiles.find().file
+    assert tree(tmp_path) == before
+    assert file == Path(get_ipython_dir()) / FILE
+    if not variable:
+        # Where those of IPython 1 were, if there are no others.
+        shutil.rmtree(tmp_path / ".ipython")
+        (tmp_path / ".config" / "ipython").mkdir(parents=True)
+        assert profiles.find().file == Path(get_ipython_dir()) / FILE
+        assert profiles.find().file == tmp_path / ".config" / "ipython" / FILE
 
 
 def test_status_tells_of_the_variable(

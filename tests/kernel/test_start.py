@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.kernel.conftest import Kernel
+    from tests.kernel.conftest import Cell, Kernel
 
     NewKernel = Callable[..., Kernel]
 
@@ -83,7 +83,12 @@ def start(
 
 def rows(kernel: Kernel) -> list[list[str]]:
     """Return module and state of each row of `%warmup status`."""
-    text = kernel.execute("%warmup status").result["text/plain"]
+    return rows_of(kernel.execute("%warmup status"))
+
+
+def rows_of(cell: Cell) -> list[list[str]]:
+    """Return module and state of each row that a cell shows."""
+    text = cell.result["text/plain"]
     return [line.split()[1:3] for line in text.splitlines() if re.match(r" *\d", line)]
 
 
@@ -94,7 +99,8 @@ def test_imports_of_the_notebook_are_warm_before_the_first_cell(
     kernel = start()
     waited = kernel.execute("%warmup wait")
     assert waited.stdout.splitlines() == ["Warmup done: 2 of 2 modules completed"]
-    assert rows(kernel) == [["wave", "completed"], ["sched", "completed"]]
+    status = kernel.execute("%warmup status")
+    assert rows_of(status) == [["wave", "completed"], ["sched", "completed"]]
     record = kernel.canary("wave")
     assert record["thread_name"] == "ipywarmup-0"
     loaded = "__import__('sys').modules"
@@ -105,7 +111,7 @@ def test_imports_of_the_notebook_are_warm_before_the_first_cell(
     assert [
         message
         for message in kernel.of_type("stream", "display_data", "comm_open")
-        if message["parent_header"].get("msg_id") != waited.msg_id
+        if message["parent_header"].get("msg_id") not in {waited.msg_id, status.msg_id}
     ] == []
     assert kernel.output == ""
 
@@ -126,6 +132,46 @@ def test_it_leaves_no_trace_beside_the_magic(
     assert "Interactive namespace is empty." in with_start.stdout
     again = kernel.execute("%load_ext ipywarmup\n%warmup wait")
     assert again.stdout == "Warmup done: 2 of 2 modules completed\n"
+
+
+# What holds on to the extension, in the shell and in its extension manager.
+HELD = """
+(
+    "WarmupMagics" in get_ipython().magics_manager.registry,
+    get_ipython().find_line_magic("warmup") is not None,
+    len(get_ipython().ast_transformers),
+    sorted(vars(get_ipython().extension_manager).keys() & {"unload_extension"}),
+    "ipywarmup" in get_ipython().extension_manager.loaded,
+)
+"""
+
+
+@pytest.mark.parametrize("before", ["", "%load_ext", "%reload_ext"])
+def test_it_can_be_unloaded(start: NewKernel, before: str) -> None:
+    """As if a cell had loaded it, whether one has or not."""
+    kernel = start()
+    kernel.execute("%warmup wait")
+    if before:
+        kernel.run(f"{before} ipywarmup")
+        # Nobody loses what the start has warmed.
+        assert rows(kernel) == [["wave", "completed"], ["sched", "completed"]]
+    kernel.run("%unload_ext ipywarmup")
+    assert kernel.value(HELD) == (False, False, 0, [], False)
+    assert "not loaded" in kernel.execute("%unload_ext ipywarmup").stdout
+    kernel.run("%load_ext ipywarmup")
+    assert kernel.value(HELD) == (True, True, 1, [], True)
+    assert "already loaded" in kernel.execute("%load_ext ipywarmup").stdout
+    kernel.run("%reload_ext ipywarmup\n%unload_ext ipywarmup")
+    assert kernel.value(HELD) == (False, False, 0, [], False)
+
+
+def test_other_extensions_are_unloaded_as_ever(start: NewKernel) -> None:
+    """What is put in front of IPython's own way is for this extension only."""
+    kernel = start()
+    text = "The nosuch extension is not loaded.\n"
+    assert kernel.execute("%unload_ext nosuch").stdout == text
+    kernel.run("%reload_ext ipywarmup\n%reload_ext ipywarmup\n%unload_ext ipywarmup")
+    assert kernel.value(HELD) == (False, False, 0, [], False)
 
 
 @pytest.mark.parametrize("way", ["environment", "trait", "uninstalled"])
@@ -163,6 +209,47 @@ logging.getLogger("ipywarmup").setLevel("INFO")
 """
 
 
+# The time before the start looks around lasts, so that there is some for cells.
+HOLD = "import ipywarmup.startup\nipywarmup.startup.HEAD_START = 600\ndel ipywarmup\n"
+ENDED = """
+for thread in __import__("threading").enumerate():
+    if thread.name == "ipywarmup-start":
+        thread.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "%warmup cancel",
+            "Cancelled: what the start of the kernel would have imported\n",
+        ),
+        ("%warmup reset", "Warmup forgotten; the next %warmup starts a new one.\n"),
+        ("%unload_ext ipywarmup", ""),
+    ],
+)
+def test_a_start_that_has_begun_nothing_can_be_stopped(
+    start: NewKernel, folder: Path, line: str, said: str
+) -> None:
+    """A cell that comes first is told that it still looks, and can have it end."""
+    first = folder / "ipython" / "profile_default" / "startup" / "00-hold.py"
+    first.write_text(HOLD, encoding="utf-8")
+    kernel = start()
+    for status in ("%warmup", "%warmup status"):
+        cell = kernel.execute(status)
+        looking = "The start of the kernel is still looking for what to import.\n"
+        assert (cell.stdout, rows_of(cell)) == (looking, [])
+    assert kernel.execute(line).stdout == said
+    kernel.run(ENDED)
+    assert kernel.value("__import__('ipywarmup').get_manager().canaries()") == []
+    if "unload" not in line:
+        assert kernel.execute("%warmup").stdout == ""
+        assert kernel.execute("%warmup cancel").stdout == "Nothing to cancel.\n"
+        assert "nothing to wait for" in kernel.execute("%warmup wait").stderr
+    assert kernel.output == ""
+
+
 def test_the_list_of_the_project_is_next(start: NewKernel, folder: Path) -> None:
     """Where nothing tells the notebook, what the project names is warmed; whoever wants
     to know is told what is not.
@@ -176,7 +263,18 @@ def test_the_list_of_the_project_is_next(start: NewKernel, folder: Path) -> None
     first.write_text(LOG, encoding="utf-8")
     kernel = start(JPY_SESSION_NAME="")
     assert "1 of 1 module completed" in kernel.execute("%warmup wait").stdout
-    assert rows(kernel) == [["wave", "completed"]]
+    status = kernel.execute("%warmup status")
+    assert rows_of(status) == [["wave", "completed"]]
+    assert status.stdout.startswith(
+        "At the start of the kernel: Left out (a file of the working directory; name it"
+        " in %warmup to import it): neighbour; Left out (excluded): cmd; Left out (not"
+        " installed): nosuch; nothing tells which notebook this is; "
+    )
+    assert status.stdout.count("\n") == 1
+    kernel.run("%warmup wave --quiet")
+    assert kernel.execute("%warmup").stdout == status.stdout
+    kernel.run("%warmup colorsys --quiet")
+    assert kernel.execute("%warmup").stdout == ""
     assert (folder / "log").read_text(encoding="utf-8").splitlines()[:4] == [
         "From pyproject.toml: wave",
         (
@@ -199,12 +297,19 @@ def test_the_list_of_the_project_is_next(start: NewKernel, folder: Path) -> None
 def test_what_cannot_be_read_is_no_trouble(
     start: NewKernel, folder: Path, file: str, text: str
 ) -> None:
-    """The kernel starts as ever and says nothing; asked, it says what is wrong."""
+    """The kernel starts as ever and says nothing; asked, it says what is wrong, until
+    the warmup is forgotten.
+    """
     if file != "work.ipynb":
         save(folder / "work.ipynb")
     (folder / file).write_text(text, encoding="utf-8")
     kernel = start()
     assert "nothing to wait for" in kernel.execute("%warmup wait").stderr
+    status = kernel.execute("%warmup").stdout
+    assert status.startswith("At the start of the kernel: Nothing to warm in ")
+    assert (status.count("\n"), file in status) == (1, True)
+    kernel.execute("%warmup reset")
+    assert kernel.execute("%warmup").stdout == ""
     told = kernel.execute("%warmup notebook")
     assert file in told.stdout + told.stderr
     assert kernel.output == ""
