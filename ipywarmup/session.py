@@ -17,6 +17,7 @@ from IPython.display import clear_output
 from ipywarmup.canary import CanaryStatus
 from ipywarmup.foreground import LEAST_MS
 from ipywarmup.importcell import MARK, Arrivals, is_loaded
+from ipywarmup.importing import WANTS_MAIN_THREAD
 from ipywarmup.importlock.bootstrap import unsupported
 from ipywarmup.kernel import is_kernel
 from ipywarmup.panel.rows import duration, enumerate_names
@@ -287,8 +288,14 @@ def _why_no_report(magics: WarmupMagics, module: str | None) -> str:
 
 def _suggest(magics: WarmupMagics, _request: Request) -> None:
     """Say what would have been worth a warmup."""
-    warmed = {canary.module for canary in magics.manager.snapshot()}
-    found = magics.foreground.suggestions(warmed)
+    # Neither what was cancelled is warm nor what has failed; some would fail again.
+    settled = {
+        canary.module
+        for canary in magics.manager.snapshot()
+        if canary.status not in {CanaryStatus.CANCELLED, CanaryStatus.FAILED}
+        or canary.hint == WANTS_MAIN_THREAD
+    }
+    found = magics.foreground.suggestions(settled)
     if not found:
         print(
             f"Nothing that cells have imported since %load_ext took {LEAST_MS:g} ms or"

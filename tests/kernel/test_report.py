@@ -143,6 +143,30 @@ def test_suggest_names_what_the_foreground_has_imported(
     assert kernel.execute("%warmup suggest").stdout.startswith(nothing)
 
 
+def test_suggest_names_what_a_warmup_did_not_import(
+    kernel: Kernel,
+    write_module: WriteModule,
+    write_gated: Callable[..., tuple[str, Gate]],
+) -> None:
+    """What was cancelled or has failed, and a cell imports later, unless it has to."""
+    gated, gate = write_gated()
+    cancelled = write_module(COSTLY)
+    of_main = write_module(
+        f"{COSTLY}import signal\nsignal.signal(signal.SIGUSR1, signal.SIG_DFL)"
+    )
+    failing = write_module(f"{COSTLY}import builtins\nbuiltins.there")
+    kernel.run(f"%warmup {failing} {of_main} {gated} {cancelled} --quiet")
+    gate.wait_until_reached()
+    kernel.execute("%warmup cancel")
+    gate.open()
+    kernel.execute("%warmup wait")
+    kernel.run("import builtins\nbuiltins.there = True")
+    kernel.run(f"import {cancelled}, {failing}, {of_main}")
+    kernel.run("del builtins.there")
+    _, line = kernel.execute("%warmup suggest").stdout.splitlines()
+    assert sorted(line.split()[1:]) == sorted([cancelled, failing])
+
+
 @pytest.mark.parametrize(
     "cell",
     [
