@@ -6,6 +6,7 @@ import argparse
 import functools
 import keyword
 import math
+import os
 import shlex
 import sys
 import threading
@@ -156,8 +157,10 @@ def _file_request(command: str, line: str) -> Request:
             f"{command} takes one file, but got {paths[1]!r}, too; put quotes"
             " around a name with blanks"
         )
-    if command == "file" and not paths:
+    if command == "file" and not any(paths):
         raise LineError("name the script, as in %warmup file train.py")
+    if "" in paths:
+        raise LineError("name the notebook, as in %warmup notebook analysis.ipynb")
     return flags._replace(command=command, path=paths[0] if paths else None)
 
 
@@ -173,6 +176,15 @@ def _report_request(command: str, line: str) -> Request:
         names = check_names(parsed.modules)
     except ValueError as error:
         raise LineError(str(error)) from None
+    places = [
+        os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
+        for path in (parsed.trace, parsed.json)
+        if path is not None
+    ]
+    if len(places) > len(set(places)):
+        raise LineError(
+            f"--trace and --json both name {parsed.json!r}; name a file for each"
+        )
     return Request(command, tuple(names), trace=parsed.trace, json=parsed.json)
 
 
@@ -260,6 +272,12 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _file(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("'' is no file; name one, as in report.json")
+    return text
+
+
 @functools.cache
 def _wait_parser() -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False)
@@ -282,6 +300,6 @@ def _warm_parser() -> _Parser:
 def _report_parser() -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("modules", nargs="*")
-    parser.add_argument("--trace", metavar="FILE")
-    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--trace", type=_file, metavar="FILE")
+    parser.add_argument("--json", type=_file, metavar="FILE")
     return parser

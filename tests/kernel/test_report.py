@@ -114,6 +114,9 @@ def test_report_is_written_to_files(
     assert "holds something else; name another file" in refused
     assert refused.count("\n") == 1
     assert data.read_text() == "mine"
+    refused = kernel.execute("%warmup report --trace ~nobody_at_all/t.json").stderr
+    assert refused.endswith("cannot be written: No such file or directory\n")
+    assert refused.count("\n") == 1
 
 
 def test_suggest_names_what_the_foreground_has_imported(

@@ -370,6 +370,8 @@ def test_files_are_named_in_quotes_or_without() -> None:
     ("line", "words"),
     [
         ("file", "name the script, as in %warmup file train.py"),
+        ("file ''", "name the script, as in %warmup file train.py"),
+        ("notebook ''", "name the notebook, as in %warmup notebook analysis.ipynb"),
         ("file a.py b.py", "file takes one file, but got 'b.py', too"),
         ("notebook 'a b", 'no closing quotation in "notebook \'a b"'),
         ("notebook --quite", "did you mean --quiet?"),
@@ -413,6 +415,11 @@ def test_a_report_is_of_one_module_or_all(line: str, request_: Request) -> None:
         ("report 3d", "'3d' is not an absolute dotted module name"),
         ("report --tarce x", "unknown flag '--tarce'; did you mean --trace?"),
         ("report --trace", "--trace: expected one argument"),
+        ("report --json ''", "--json: '' is no file; name one, as in report.json"),
+        (
+            "report --trace t.json --json ./t.json",
+            "--trace and --json both name './t.json'; name a file for each",
+        ),
         ("report 'x", "no closing quotation in"),
         ("reprot", "did you mean %warmup report?"),
         ("sugest", "did you mean %warmup suggest?"),
