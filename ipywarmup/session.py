@@ -8,6 +8,7 @@ import functools
 import gc
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,8 @@ def run_cell(magics: WarmupMagics, line: str, cell: str) -> None:
     """
     with _refused_as("%%warmup"):
         request = parse_above_cell(line)
+        # As IPython does with every cell, and with the body of %%time.
+        cell = textwrap.dedent(cell)
         statements = parse_cell(cell)
     arrivals = _arrivals(magics)
     shell: Any = magics.shell

@@ -25,6 +25,7 @@ _STATEMENT = re.compile(
     r"%{1,2}(?:time|timeit|prun|memit)\s+(?:-\S+\s+)*((?:import|from)\s.*)", re.DOTALL
 )
 _WARMUP = re.compile(r"%{1,2}warmup\s+(.+)", re.DOTALL)
+_CELL_MAGIC = re.compile(r"\s*%%.*\n")
 _PROMPT = re.compile(r"(?:In \[\d+\]: |\s*\.{3,}: ?|>>>(?: |$)|\.\.\.(?: |$))")
 _FIRST_PROMPT = re.compile(r"In \[\d+\]: |>>>(?: |$)")
 # A line shows that it is no Python at its start (%time, !ls, ?print, /f x), after the
@@ -85,8 +86,10 @@ def python_code(cell: str) -> str:
         Most likely Python.
     """
     # Not splitlines: Python itself ends lines at these only.
-    lines = re.split(r"\r\n?|\n", cell)
-    lines = _without_prompts(textwrap.dedent("\n".join(lines)).split("\n"))
+    code = textwrap.dedent("\n".join(re.split(r"\r\n?|\n", cell)))
+    if magic := _CELL_MAGIC.match(code):
+        code = magic[0] + textwrap.dedent(code[magic.end() :])
+    lines = _without_prompts(code.split("\n"))
     kept: list[str] = []
     nesting, quote, continued = 0, "", False
     while len(kept) < len(lines):

@@ -55,6 +55,7 @@ CORPUS = [
     "!!ls\nimport json",
     "import json\n%",
     "%%time\nimport json",
+    "%%time\n\n    import json\n    !ls",
     "\n\n%%time\nimport json",
     "%%capture out\n!ls\nimport json",
 ]
