@@ -115,6 +115,20 @@ def _refused_as(magic: str) -> Iterator[None]:
         raise UsageError(f"{magic}: {printable(str(error))}") from None
 
 
+@contextlib.contextmanager
+def _interrupted_in_a_line() -> Iterator[None]:
+    """Have IPython show one line, and no frames, for Ctrl-C in a wait."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        said = "the warmup goes on; see %warmup status, or %warmup cancel"
+        interrupt: Any = error
+        interrupt.args = (said,)
+        # IPython's own way to have an exception say how it is shown.
+        interrupt._render_traceback_ = lambda: [f"KeyboardInterrupt: {said}"]
+        raise
+
+
 def _arrivals(magics: WarmupMagics) -> Arrivals:
     """Return what binds names in the user's namespace; IPython shows it each cell."""
     if magics.arrivals is None:
@@ -175,6 +189,7 @@ def _warm_file(magics: WarmupMagics, request: Request) -> None:
         _warm(magics, request, installed_only=True)
 
 
+@_interrupted_in_a_line()
 def _begin(
     magics: WarmupMagics, request: Request, prepare: Callable[[], Callable[[], None]]
 ) -> None:
@@ -202,6 +217,7 @@ def _begin(
         _block(magics, request)
 
 
+@_interrupted_in_a_line()
 def _wait(magics: WarmupMagics, request: Request) -> None:
     if magics.starting is not None:
         magics.starting.join()
