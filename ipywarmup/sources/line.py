@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import keyword
 import math
 import os
@@ -20,6 +19,8 @@ SUBCOMMANDS = (
     *("status", "wait", "canaries", "cancel", "retry", "reset"),
     *("notebook", "file", "report", "suggest", "help"),
 )
+
+_MOST_FLAGS = 100
 
 
 class LineError(ValueError):
@@ -138,15 +139,24 @@ def _request(
 
 def _understood(parser: _Parser, tokens: list[str]) -> tuple[list[str], Request]:
     """Return the names on a line, and a request that has its flags alone."""
-    parsed, unknown = parser.parse_known_intermixed_args(tokens)
-    if unknown:
-        raise LineError(_unknown(unknown[0], parser))
+    parsed = _parsed(parser, tokens)
     return parsed.modules, Request(
         "warm",
         wait=parsed.timeout is not None or getattr(parsed, "wait", False),
         timeout=parsed.timeout,
         quiet=getattr(parsed, "quiet", False),
     )
+
+
+def _parsed(parser: _Parser, tokens: list[str]) -> argparse.Namespace:
+    flags = sum(token.startswith("-") for token in tokens)
+    # argparse takes a time that grows with the square of their number.
+    if flags > _MOST_FLAGS:
+        raise LineError(f"there are {flags} flags; give each once")
+    parsed, unknown = parser.parse_known_intermixed_args(tokens)
+    if unknown:
+        raise LineError(_unknown(unknown[0], parser))
+    return parsed
 
 
 def _file_request(command: str, line: str) -> Request:
@@ -166,10 +176,7 @@ def _file_request(command: str, line: str) -> Request:
 
 def _report_request(command: str, line: str) -> Request:
     """Parse a line that may name a module, and files in quotes."""
-    parser = _report_parser()
-    parsed, unknown = parser.parse_known_intermixed_args(_quoted(line))
-    if unknown:
-        raise LineError(_unknown(unknown[0], parser))
+    parsed = _parsed(_report_parser(), _quoted(line))
     if len(parsed.modules) > 1:
         raise LineError(f"report takes one module, but got {parsed.modules[1]!r}, too")
     try:
@@ -278,7 +285,8 @@ def _file(text: str) -> str:
     return text
 
 
-@functools.cache
+# Made anew for each line: argparse changes a parser while it parses, and Ctrl-C may
+# come before it has changed it back.
 def _wait_parser() -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("modules", nargs="*")
@@ -286,7 +294,6 @@ def _wait_parser() -> _Parser:
     return parser
 
 
-@functools.cache
 def _warm_parser() -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("modules", nargs="*")
@@ -296,7 +303,6 @@ def _warm_parser() -> _Parser:
     return parser
 
 
-@functools.cache
 def _report_parser() -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("modules", nargs="*")
