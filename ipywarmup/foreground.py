@@ -54,14 +54,14 @@ class Foreground:
         self._timing = False
         self._stack.close()
 
-    def suggestions(self, warmed: set[str]) -> dict[str, float]:
+    def suggestions(self, settled: set[str]) -> dict[str, float]:
         """
         Return what would be worth a warmup, the costliest first.
 
         Parameters
         ----------
-        warmed : set of str
-            Modules that have been warmed anyway.
+        settled : set of str
+            Modules that have been warmed anyway, or never can be.
 
         Returns
         -------
@@ -71,7 +71,7 @@ class Foreground:
         found = {
             name: took
             for name, took in self.took_ms.items()
-            if took >= LEAST_MS and name not in warmed
+            if took >= LEAST_MS and name not in settled
         }
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 

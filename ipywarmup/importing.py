@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from ipywarmup.importlock.traces import Trace
     from ipywarmup.responsiveness.stalls import Stall
 
+WANTS_MAIN_THREAD = "it wants the main thread: import it in a cell"
+"""The hint for a module that no worker can import."""
 _LONGEST_TRACEBACK = 20_000
 """Characters."""
 
@@ -113,7 +115,7 @@ class Outcome(NamedTuple):
         if self.exception is None:
             return None
         if self.wants_main_thread:
-            return "it wants the main thread: import it in a cell"
+            return WANTS_MAIN_THREAD
         try:
             return hint_for(self.exception, module)
         except Exception:  # a finder or an exception of somebody's own

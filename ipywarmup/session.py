@@ -8,6 +8,7 @@ import functools
 import gc
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from IPython.display import clear_output
 from ipywarmup.canary import CanaryStatus
 from ipywarmup.foreground import LEAST_MS
 from ipywarmup.importcell import MARK, Arrivals, is_loaded
+from ipywarmup.importing import WANTS_MAIN_THREAD
 from ipywarmup.importlock.bootstrap import unsupported
 from ipywarmup.kernel import is_kernel
 from ipywarmup.panel.rows import duration, enumerate_names
@@ -70,6 +72,8 @@ def run_cell(magics: WarmupMagics, line: str, cell: str) -> None:
     """
     with _refused_as("%%warmup"):
         request = parse_above_cell(line)
+        # As IPython does with every cell, and with the body of %%time.
+        cell = textwrap.dedent(cell)
         statements = parse_cell(cell)
     arrivals = _arrivals(magics)
     shell: Any = magics.shell
@@ -109,6 +113,20 @@ def _refused_as(magic: str) -> Iterator[None]:
         yield
     except (LineError, SourceError) as error:
         raise UsageError(f"{magic}: {printable(str(error))}") from None
+
+
+@contextlib.contextmanager
+def _interrupted_in_a_line() -> Iterator[None]:
+    """Have IPython show one line, and no frames, for Ctrl-C in a wait."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        said = "the warmup goes on; see %warmup status, or %warmup cancel"
+        interrupt: Any = error
+        interrupt.args = (said,)
+        # IPython's own way to have an exception say how it is shown.
+        interrupt._render_traceback_ = lambda: [f"KeyboardInterrupt: {said}"]
+        raise
 
 
 def _arrivals(magics: WarmupMagics) -> Arrivals:
@@ -171,6 +189,7 @@ def _warm_file(magics: WarmupMagics, request: Request) -> None:
         _warm(magics, request, installed_only=True)
 
 
+@_interrupted_in_a_line()
 def _begin(
     magics: WarmupMagics, request: Request, prepare: Callable[[], Callable[[], None]]
 ) -> None:
@@ -205,6 +224,7 @@ def _number_of_cell(shell: Any) -> int:  # noqa: ANN401
     return len(stored) - 1 or shell.execution_count
 
 
+@_interrupted_in_a_line()
 def _wait(magics: WarmupMagics, request: Request) -> None:
     if magics.starting is not None:
         magics.starting.wait()
@@ -307,8 +327,14 @@ def _why_no_report(magics: WarmupMagics, module: str | None) -> str:
 
 def _suggest(magics: WarmupMagics, _request: Request) -> None:
     """Say what would have been worth a warmup."""
-    warmed = {canary.module for canary in magics.manager.snapshot()}
-    found = magics.foreground.suggestions(warmed)
+    # Neither what was cancelled is warm nor what has failed; some would fail again.
+    settled = {
+        canary.module
+        for canary in magics.manager.snapshot()
+        if canary.status not in {CanaryStatus.CANCELLED, CanaryStatus.FAILED}
+        or canary.hint == WANTS_MAIN_THREAD
+    }
+    found = magics.foreground.suggestions(settled)
     if not found:
         print(
             f"Nothing that cells have imported since %load_ext took {LEAST_MS:g} ms or"

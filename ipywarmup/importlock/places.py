@@ -33,7 +33,7 @@ class WorkingDirectory:
         if is_within(place.resolve(), self._installed):
             return False
         return any(
-            is_within(place, [here])
+            is_within(Path(os.path.normpath(place)), [here])
             or is_within(place.resolve(), [Path(here).resolve()])
             for here in {self._began, _here()}
             if here is not None
@@ -43,7 +43,15 @@ class WorkingDirectory:
         """Whether the code that importlib is about to run for a module lies here."""
         if not (spec.has_location and spec.origin):
             return False
-        folder = os.path.dirname(spec.origin)  # noqa: PTH120 - for thousands of them
+        # By strings and by folder, for there may be thousands of them.
+        path: str = spec.origin
+        if self._has_folder_of(path):
+            return True
+        # A file may be a link itself, from a folder that lies elsewhere.
+        return os.path.islink(path) and self._has_folder_of(os.path.realpath(path))  # noqa: PTH114
+
+    def _has_folder_of(self, path: str) -> bool:
+        folder = os.path.dirname(path)  # noqa: PTH120
         key = folder, _here() or ""
         known = self._known.get(key)
         if known is None:

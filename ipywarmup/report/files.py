@@ -126,7 +126,7 @@ def write(path: str, content: dict[str, Any]) -> None:
     FileError
         If it cannot be written, or holds something else.
     """
-    file = Path(path).expanduser()
+    file = Path(os.path.expanduser(path))  # noqa: PTH111 - that one would raise
     try:
         if file.exists():
             with file.open("rb") as former:

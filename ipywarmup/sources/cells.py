@@ -25,22 +25,28 @@ _STATEMENT = re.compile(
     r"%{1,2}(?:time|timeit|prun|memit)\s+(?:-\S+\s+)*((?:import|from)\s.*)", re.DOTALL
 )
 _WARMUP = re.compile(r"%{1,2}warmup\s+(.+)", re.DOTALL)
+_CELL_MAGIC = re.compile(r"\s*%%.*\n")
 _PROMPT = re.compile(r"(?:In \[\d+\]: |\s*\.{3,}: ?|>>>(?: |$)|\.\.\.(?: |$))")
 _FIRST_PROMPT = re.compile(r"In \[\d+\]: |>>>(?: |$)")
 # A line shows that it is no Python at its start (%time, !ls, ?print, /f x), after the
-# equals sign of an assignment (names = !ls), or at its end (print?).
+# equals sign of an assignment (names = !ls), or at its end (print?). No two repetitions
+# in a row can match the same: that takes a time that grows with the square of the line.
 _ESCAPE = re.compile(r"[%!?,;/]")
-_ASSIGNMENT = re.compile(r"[^=#'\"()\[]+(?:\[[^\]=]*\])*\s*=\s*(?:%[^\W\d]|!)")
+_ASSIGNMENT = re.compile(r"[^=#'\"()\[]+(?:(?:\[[^\]=]*\])+\s*)?=\s*(?:%[^\W\d]|!)")
 _HELP = re.compile(r"%{0,2}[\w.*\[\]-]+\?{1,2}\s*$")
-# What decides where a statement ends. A string that does not end in its line is none.
+# What decides where a statement ends.
 _PIECES = re.compile(
-    r"""(?P<comment>\#.*)
-    |(?P<triple>\"{3}|'{3})
-    |(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
+    r"""(?P<comment>\#)
+    |(?P<quote>\"{3}|'{3}|"|')
     |(?P<open>[(\[{])
     |(?P<close>[)\]}])""",
     re.VERBOSE,
 )
+_ENDS = {
+    quote: re.compile(rf"(?:\\.|(?!{quote})[^\\])*{quote}")
+    for quote in ('"', "'", '"""', "'''")
+}
+"""By what a string begins with: the rest of it."""
 
 
 def may_import(cell: str) -> bool:
@@ -80,8 +86,10 @@ def python_code(cell: str) -> str:
         Most likely Python.
     """
     # Not splitlines: Python itself ends lines at these only.
-    lines = re.split(r"\r\n?|\n", cell)
-    lines = _without_prompts(textwrap.dedent("\n".join(lines)).split("\n"))
+    code = textwrap.dedent("\n".join(re.split(r"\r\n?|\n", cell)))
+    if magic := _CELL_MAGIC.match(code):
+        code = magic[0] + textwrap.dedent(code[magic.end() :])
+    lines = _without_prompts(code.split("\n"))
     kept: list[str] = []
     nesting, quote, continued = 0, "", False
     while len(kept) < len(lines):
@@ -108,7 +116,10 @@ def _without_prompts(lines: list[str]) -> list[str]:
     first = next((line for line in lines if line.strip()), "")
     if not _FIRST_PROMPT.match(first):
         return lines
-    return [_PROMPT.sub("", line, count=1) for line in lines]
+    return [
+        line[prompt.end() :] if (prompt := _PROMPT.match(line)) else line
+        for line in lines
+    ]
 
 
 def _is_special(line: str) -> bool:
@@ -134,20 +145,26 @@ def _replacement(line: str) -> str:
 def _after(line: str, nesting: int, quote: str) -> tuple[int, str]:
     """Return how many brackets, and which string, are open at the end of a line."""
     position = 0
+    # Where one string has no end, no other of its kind behind it has one.
+    endless = set[str]()
     while True:
-        if quote:
-            end = re.compile(rf"(?:\\.|(?!{quote})[^\\])*{quote}").match(line, position)
-            if end is None:
-                return nesting, quote
-            position, quote = end.end(), ""
+        end = _ENDS[quote].match(line, position) if quote else None
+        if end is not None:
+            position = end.end()
+        elif len(quote) > 1:
+            return nesting, quote
+        elif quote:
+            # It would have to end in its line, so it is no string.
+            endless.add(quote)
+        quote = ""
         match = _PIECES.search(line, position)
         if match is None:
             return nesting, ""
         position = match.end()
         if match["comment"]:
             return nesting, ""
-        if match["triple"]:
-            quote = match["triple"]
+        if match["quote"] and match["quote"] not in endless:
+            quote = match["quote"]
         elif match["open"]:
             nesting += 1
         elif match["close"]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import keyword
 import math
+import os
 import shlex
 import sys
 import threading
@@ -19,6 +19,8 @@ SUBCOMMANDS = (
     *("status", "wait", "canaries", "cancel", "retry", "reset"),
     *("notebook", "file", "report", "suggest", "help"),
 )
+
+_MOST_FLAGS = 100
 
 
 class LineError(ValueError):
@@ -137,15 +139,24 @@ def _request(
 
 def _understood(parser: _Parser, tokens: list[str]) -> tuple[list[str], Request]:
     """Return the names on a line, and a request that has its flags alone."""
-    parsed, unknown = parser.parse_known_intermixed_args(tokens)
-    if unknown:
-        raise LineError(_unknown(unknown[0], parser))
+    parsed = _parsed(parser, tokens)
     return parsed.modules, Request(
         "warm",
         wait=parsed.timeout is not None or getattr(parsed, "wait", False),
         timeout=parsed.timeout,
         quiet=getattr(parsed, "quiet", False),
     )
+
+
+def _parsed(parser: _Parser, tokens: list[str]) -> argparse.Namespace:
+    flags = sum(token.startswith("-") for token in tokens)
+    # argparse takes a time that grows with the square of their number.
+    if flags > _MOST_FLAGS:
+        raise LineError(f"there are {flags} flags; give each once")
+    parsed, unknown = parser.parse_known_intermixed_args(tokens)
+    if unknown:
+        raise LineError(_unknown(unknown[0], parser))
+    return parsed
 
 
 def _file_request(command: str, line: str) -> Request:
@@ -156,23 +167,31 @@ def _file_request(command: str, line: str) -> Request:
             f"{command} takes one file, but got {paths[1]!r}, too; put quotes"
             " around a name with blanks"
         )
-    if command == "file" and not paths:
+    if command == "file" and not any(paths):
         raise LineError("name the script, as in %warmup file train.py")
+    if "" in paths:
+        raise LineError("name the notebook, as in %warmup notebook analysis.ipynb")
     return flags._replace(command=command, path=paths[0] if paths else None)
 
 
 def _report_request(command: str, line: str) -> Request:
     """Parse a line that may name a module, and files in quotes."""
-    parser = _report_parser()
-    parsed, unknown = parser.parse_known_intermixed_args(_quoted(line))
-    if unknown:
-        raise LineError(_unknown(unknown[0], parser))
+    parsed = _parsed(_report_parser(), _quoted(line))
     if len(parsed.modules) > 1:
         raise LineError(f"report takes one module, but got {parsed.modules[1]!r}, too")
     try:
         names = check_names(parsed.modules)
     except ValueError as error:
         raise LineError(str(error)) from None
+    places = [
+        os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111
+        for path in (parsed.trace, parsed.json)
+        if path is not None
+    ]
+    if len(places) > len(set(places)):
+        raise LineError(
+            f"--trace and --json both name {parsed.json!r}; name a file for each"
+        )
     return Request(command, tuple(names), trace=parsed.trace, json=parsed.json)
 
 
@@ -260,7 +279,14 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-@functools.cache
+def _file(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("'' is no file; name one, as in report.json")
+    return text
+
+
+# Made anew for each line: argparse changes a parser while it parses, and Ctrl-C may
+# come before it has changed it back.
 def _wait_parser() -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("modules", nargs="*")
@@ -268,7 +294,6 @@ def _wait_parser() -> _Parser:
     return parser
 
 
-@functools.cache
 def _warm_parser() -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("modules", nargs="*")
@@ -278,10 +303,9 @@ def _warm_parser() -> _Parser:
     return parser
 
 
-@functools.cache
 def _report_parser() -> _Parser:
     parser = _Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("modules", nargs="*")
-    parser.add_argument("--trace", metavar="FILE")
-    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--trace", type=_file, metavar="FILE")
+    parser.add_argument("--json", type=_file, metavar="FILE")
     return parser

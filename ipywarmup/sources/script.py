@@ -50,7 +50,11 @@ def read_script(path: Path) -> tuple[Import, ...]:
         raise SourceError(
             f"{place}{str(path)!r} is not Python ({error.msg}); correct it first"
         ) from None
-    except (ValueError, RecursionError, MemoryError, LookupError) as error:
+    except (RecursionError, MemoryError):
+        raise SourceError(
+            f"{str(path)!r} is nested too deeply to be read; name the modules instead"
+        ) from None
+    except (ValueError, LookupError) as error:
         raise SourceError(
             f"{str(path)!r} is not Python ({error}); name a .py file"
         ) from None

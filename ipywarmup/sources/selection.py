@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +15,7 @@ from ipywarmup.sources.trust import (
     NOT_INSTALLED,
     UntrustedError,
     check_trusted,
+    modules_on_record,
 )
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def select(candidates: Iterable[Import], exclude: Iterable[str] = ()) -> Selecti
 def _distrust() -> Callable[[str], str | None]:
     """Return what tells why a module may not be imported, None if it may."""
     # Both take a while, and there may be many modules of the same package.
-    recorded = functools.cache(importlib.metadata.packages_distributions)
+    recorded = functools.cache(modules_on_record)
 
     @functools.cache
     def of_package(top: str) -> str | None:

@@ -71,6 +71,10 @@ def parse_cell(
         tree = ast.parse(cell)
     except (SyntaxError, ValueError) as error:
         raise LineError(_not_python(cell, error)) from None
+    except (RecursionError, MemoryError):
+        raise LineError(
+            "the cell is nested too deeply to be read; write its imports alone"
+        ) from None
     for node in tree.body:
         _check(node, cell, top=True)
     if not tree.body:

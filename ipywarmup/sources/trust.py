@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from ipywarmup.sources.installed import find
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
     from importlib.machinery import ModuleSpec
+    from importlib.metadata import Distribution
 
 
 NOT_INSTALLED = "not installed"
@@ -58,8 +61,7 @@ def check_trusted(
     module : str
         Absolute dotted name.
     recorded : callable, optional
-        Returns the top-level modules of the distributions on record, for who asks for
-        many modules; `importlib.metadata.packages_distributions` by default.
+        Returns what `modules_on_record` does, for who asks for many modules.
 
     Raises
     ------
@@ -88,8 +90,33 @@ def _check_place(
         raise UntrustedError(module, HERE)
     # An installation that can be edited lies elsewhere, but is on record.
     top = module.partition(".")[0]
-    if top not in (recorded or importlib.metadata.packages_distributions)():
+    if top not in (recorded or modules_on_record)():
         raise UntrustedError(module, ELSEWHERE)
+
+
+def modules_on_record() -> set[str]:
+    """
+    Return the top-level modules of the distributions that are installed.
+
+    Those of `importlib.metadata.packages_distributions`, less what is on record only in
+    the working directory, where anybody may have put that, too.
+    """
+    here = WorkingDirectory()
+    path = [entry for entry in sys.path if not here.has(Path(entry).absolute())]
+    return {
+        module
+        for distribution in importlib.metadata.distributions(path=path)
+        for module in _top_level(distribution)
+    }
+
+
+def _top_level(distribution: Distribution) -> Iterable[str]:
+    """Return the top-level modules that a distribution declares, else its files'."""
+    declared = (distribution.read_text("top_level.txt") or "").split()
+    return declared or {
+        file.parts[0] if len(file.parts) > 1 else inspect.getmodulename(file) or ""
+        for file in distribution.files or ()
+    }
 
 
 def _locations(spec: ModuleSpec) -> Iterable[Path]:

@@ -300,6 +300,30 @@ def test_a_change_of_the_directory_is_no_way_around(
         sys.path.remove(str(here))
 
 
+def test_a_link_from_elsewhere_is_no_way_around(
+    here: Path, tmp_path: Path, write: Write
+) -> None:
+    """A file that lies here is refused where a link elsewhere leads to it, too."""
+    (tmp_path / "linked.py").symlink_to(here / "lying.py")
+    importlib.invalidate_caches()
+    assert not imported(on_worker(write(ASKS.replace("lying", "linked")))).found
+    assert "linked" not in sys.modules
+
+
+def test_the_folder_above_does_not_lie_here(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A way that leads out of the working directory, or back into it, is followed."""
+    (here / "inner").mkdir()
+    (tmp_path / "above.py").touch()
+    for entry, name, lies_here in (
+        ("..", "above", False),
+        ("../here/inner/..", "lying", True),
+    ):
+        monkeypatch.setattr(sys, "path", [entry])
+        assert WorkingDirectory().has_code_of(find(name)) is lies_here
+
+
 def test_an_environment_in_the_working_directory_is_installed(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,18 @@ def test_names_appear_as_if_the_cell_had_run(kernel: Kernel) -> None:
     assert kernel.value("'_ipywarmup' in get_ipython().user_ns_hidden") is True
 
 
+def test_an_indented_body_is_one_of_import_statements(kernel: Kernel) -> None:
+    """What is copied from a function works, as it does in any cell and below %%time."""
+    body = "\n    import wave as indented\n    try:\n        import nosuch\n"
+    cell = kernel.execute(
+        f"%%warmup --quiet --wait\n{body}    except ImportError: pass"
+    )
+    assert cell.shown == "[]"
+    assert kernel.value("indented.__name__") == "wave"
+    cell = kernel.execute("%%warmup\n    import colorsys\n    x = 1")
+    assert "UsageError: %%warmup: line 3, 'x = 1', is no import" in cell.stderr
+
+
 def test_cell_waits_for_just_what_it_needs(
     kernel: Kernel, write_gated: WriteGated
 ) -> None:

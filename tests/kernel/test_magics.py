@@ -197,14 +197,26 @@ def test_what_is_waited_for_goes_first(
 def test_interrupt_ends_a_wait_and_nothing_else(
     kernel: Kernel, write_gated: WriteGated, line: str
 ) -> None:
-    """Ctrl-C gets through; the import and the kernel go on."""
+    """Ctrl-C gets through, told in one line; the import and the kernel go on."""
     name, gate = write_gated()
     kernel.execute(f"%warmup {name}")
     gate.wait_until_reached()
-    cell = kernel.start(f"print('waiting', flush=True)\n{line.format(name=name)}")
+    # Not before it waits: what comes first belongs to IPython.
+    kernel.run("""
+        manager = ipywarmup.get_manager()
+        wait = manager.wait
+        manager.wait = lambda *asked: (print("waiting", flush=True), wait(*asked))[1]
+    """)
+    cell = kernel.start(line.format(name=name))
     kernel.read_until(lambda: "waiting" in cell.stdout)
     kernel.manager.interrupt_kernel()
-    assert kernel.finish(cell).error == "KeyboardInterrupt"
+    assert kernel.finish(cell).reply["content"]["status"] == "error"
+    kernel.run("del manager.wait")
+    (error,) = cell.of_type("error")
+    assert error["ename"] == "KeyboardInterrupt"
+    assert error["traceback"] == [
+        "KeyboardInterrupt: the warmup goes on; see %warmup status, or %warmup cancel"
+    ]
     assert kernel.execute("print(6 * 7)").stdout == "42\n"
     assert kernel.canary(name)["status"] == "running"
     gate.open()

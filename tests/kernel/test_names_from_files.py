@@ -90,7 +90,9 @@ def test_script_is_warmed(kernel: Kernel) -> None:
     [
         ("notebook", "nothing tells which notebook this is"),
         ("notebook nosuch.ipynb", "there is no 'nosuch.ipynb'"),
+        ("notebook ~nobody_at_all/x.ipynb", "there is no '~nobody_at_all/x.ipynb'"),
         ("file", "name the script"),
+        ("file ~nobody_at_all/x.py", "there is no '~nobody_at_all/x.py'"),
         ("file nosuch.py", "there is no 'nosuch.py'"),
         ("notebook a b", "takes one file, but got 'b'"),
         ("file 'a", "no closing quotation"),

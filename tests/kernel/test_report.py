@@ -114,6 +114,9 @@ def test_report_is_written_to_files(
     assert "holds something else; name another file" in refused
     assert refused.count("\n") == 1
     assert data.read_text() == "mine"
+    refused = kernel.execute("%warmup report --trace ~nobody_at_all/t.json").stderr
+    assert refused.endswith("cannot be written: No such file or directory\n")
+    assert refused.count("\n") == 1
 
 
 def test_suggest_names_what_the_foreground_has_imported(
@@ -141,6 +144,30 @@ def test_suggest_names_what_the_foreground_has_imported(
     # The line can be pasted, and is no news then.
     kernel.run(f"{said[1]} --quiet --wait")
     assert kernel.execute("%warmup suggest").stdout.startswith(nothing)
+
+
+def test_suggest_names_what_a_warmup_did_not_import(
+    kernel: Kernel,
+    write_module: WriteModule,
+    write_gated: Callable[..., tuple[str, Gate]],
+) -> None:
+    """What was cancelled or has failed, and a cell imports later, unless it has to."""
+    gated, gate = write_gated()
+    cancelled = write_module(COSTLY)
+    of_main = write_module(
+        f"{COSTLY}import signal\nsignal.signal(signal.SIGUSR1, signal.SIG_DFL)"
+    )
+    failing = write_module(f"{COSTLY}import builtins\nbuiltins.there")
+    kernel.run(f"%warmup {failing} {of_main} {gated} {cancelled} --quiet")
+    gate.wait_until_reached()
+    kernel.execute("%warmup cancel")
+    gate.open()
+    kernel.execute("%warmup wait")
+    kernel.run("import builtins\nbuiltins.there = True")
+    kernel.run(f"import {cancelled}, {failing}, {of_main}")
+    kernel.run("del builtins.there")
+    _, line = kernel.execute("%warmup suggest").stdout.splitlines()
+    assert sorted(line.split()[1:]) == sorted([cancelled, failing])
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ CORPUS = [
     "\n\n  %time f()\n  import json",
     ">>> import json\n>>> def f():\n...     import csv\n>>> !ls",
     "In [1]: import json\n   ...: x = 1\n   ...: !ls",
+    ">>> import json\nif x: ...",
     "await f()\n!ls\nasync with x:\n    import json",
     "import json\r\n!ls\r\n%cd",
     "import json\x0c\n!ls",
@@ -54,6 +55,7 @@ CORPUS = [
     "!!ls\nimport json",
     "import json\n%",
     "%%time\nimport json",
+    "%%time\n\n    import json\n    !ls",
     "\n\n%%time\nimport json",
     "%%capture out\n!ls\nimport json",
 ]
@@ -131,6 +133,31 @@ def test_lines_keep_their_numbers(cell: str) -> None:
     """Whatever is in a cell, its code has as many lines, and nothing raises."""
     ends = cell.replace("\r\n", "\n").replace("\r", "\n").count("\n")
     assert python_code(cell).count("\n") == ends
+
+
+@pytest.mark.parametrize(
+    ("begin", "often", "end"),
+    [
+        ("x", " ", "(1)"),
+        ("x", "[a]", "(1)"),
+        ("x", "[", ""),
+        ("x =", " ", "1"),
+        ("", " ", "x"),
+        ("", ".", ""),
+        ("", "a", ""),
+        ("", "\\\"\\'", ""),
+        ("", "\"a'", ""),
+        ("%time ", "-a ", "import csv"),
+    ],
+)
+def test_a_line_of_a_million_characters_is_read(
+    begin: str, often: str, end: str
+) -> None:
+    """The time that a line takes grows with its length, not with the square of it."""
+    line = begin + often * (10**6 // len(often)) + end
+    code = python_code(f">>> !ls\n{line}\nimport json")
+    assert code.startswith("pass\n")
+    assert code.endswith("\nimport json")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import itertools
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +23,7 @@ from ipywarmup.sources.line import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import FrameType
 
 NAMES = ("numpy", "sklearn.ensemble")
 FLAGS = ("--wait", "--quiet", "--timeout")
@@ -370,6 +374,8 @@ def test_files_are_named_in_quotes_or_without() -> None:
     ("line", "words"),
     [
         ("file", "name the script, as in %warmup file train.py"),
+        ("file ''", "name the script, as in %warmup file train.py"),
+        ("notebook ''", "name the notebook, as in %warmup notebook analysis.ipynb"),
         ("file a.py b.py", "file takes one file, but got 'b.py', too"),
         ("notebook 'a b", 'no closing quotation in "notebook \'a b"'),
         ("notebook --quite", "did you mean --quiet?"),
@@ -378,6 +384,37 @@ def test_files_are_named_in_quotes_or_without() -> None:
 def test_a_line_that_names_no_file_is_refused(line: str, words: str) -> None:
     """One line says what is wrong with it."""
     assert words in refusal(line)
+
+
+@pytest.mark.parametrize("line", ["json", "wait", "file x", "report"])
+def test_a_line_has_each_flag_once_or_so(line: str) -> None:
+    """A hundred thousand, which argparse would take minutes for, are refused."""
+    flags = "--timeout 1 " * 10**5
+    assert "there are 100000 flags; give each once" in refusal(f"{line} {flags}")
+
+
+def test_an_interrupted_line_leaves_the_next_one_alone() -> None:
+    """Wherever Ctrl-C comes while a line is parsed, another is understood."""
+    changing = argparse.ArgumentParser.parse_known_intermixed_args.__code__
+    for moment in itertools.count():
+        left = itertools.count(moment, -1)
+
+        def interrupt(frame: FrameType, event: str, _: object) -> Any:  # noqa: ANN401
+            if frame.f_code is changing and event == "line" and next(left) == 0:  # noqa: B023
+                raise KeyboardInterrupt
+            return interrupt
+
+        before = sys.gettrace()
+        sys.settrace(interrupt)
+        try:
+            # Some moments make argparse itself raise something else.
+            with contextlib.suppress(KeyboardInterrupt, AttributeError, NameError):
+                parse("json --wait")
+        finally:
+            sys.settrace(before)
+        assert parse("json --wait") == Request("warm", ("json",), wait=True)
+        if next(left) > 0:
+            break
 
 
 def test_the_line_above_a_cell_has_no_subcommands() -> None:
@@ -413,6 +450,11 @@ def test_a_report_is_of_one_module_or_all(line: str, request_: Request) -> None:
         ("report 3d", "'3d' is not an absolute dotted module name"),
         ("report --tarce x", "unknown flag '--tarce'; did you mean --trace?"),
         ("report --trace", "--trace: expected one argument"),
+        ("report --json ''", "--json: '' is no file; name one, as in report.json"),
+        (
+            "report --trace t.json --json ./t.json",
+            "--trace and --json both name './t.json'; name a file for each",
+        ),
         ("report 'x", "no closing quotation in"),
         ("reprot", "did you mean %warmup report?"),
         ("sugest", "did you mean %warmup suggest?"),

@@ -236,7 +236,17 @@ def test_a_script_is_read(here: Path) -> None:
         (b"\n\n\nx = '\xff'\n", "is not utf-8; name its encoding in the first line"),
         (b"# coding: base64\nx", "is not Python"),
         (b"x = 1\0", "is not Python"),
-        (b"x = " + b"(" * 500, "is not Python"),
+        (b"x = " + b"(" * 500, "is not Python (too many nested parentheses)"),
+        pytest.param(
+            b"x = " + b"-" * 100_000 + b"1",
+            "is nested too deeply to be read",
+            id="minus",
+        ),
+        pytest.param(
+            b"x = " + b"1 + " * 100_000 + b"1",
+            "is nested too deeply to be read",
+            id="plus",
+        ),
     ],
 )
 def test_what_is_no_script_is_refused(here: Path, content: bytes, says: str) -> None:

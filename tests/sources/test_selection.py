@@ -119,12 +119,13 @@ def test_the_records_of_distributions_are_read_once(
         (elsewhere / f"checkout_{name}.py").touch()
     reads: list[int] = []
 
-    def records() -> dict[str, list[str]]:
-        reads.append(1)
-        return {"checkout_one": [], "checkout_two": []}
-
-    monkeypatch.setattr("importlib.metadata.packages_distributions", records)
     names = ("checkout_one", "checkout_two")
+
+    def records() -> set[str]:
+        reads.append(1)
+        return set(names)
+
+    monkeypatch.setattr("ipywarmup.sources.selection.modules_on_record", records)
     assert select(named(*names)).taken == names
     assert reads == [1]
 

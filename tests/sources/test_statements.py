@@ -72,6 +72,12 @@ def test_modules_and_names(
         ("!pip install x", "line 2, '!pip install x', is no import"),
         ("import", "line 2, 'import', is not Python"),
         ("\0", "not Python"),
+        pytest.param(
+            f"x = {'-' * 100_000}1", "nested too deeply to be read", id="minus"
+        ),
+        pytest.param(
+            f"x = {'1 + ' * 100_000}1", "nested too deeply to be read", id="plus"
+        ),
         ("", "no import statements"),
     ],
 )

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 import types
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ipywarmup.sources.trust import UntrustedError, check_trusted
+from ipywarmup.sources.trust import UntrustedError, check_trusted, modules_on_record
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def put_on_record(folder: Path, module: str) -> None:
+    """Lay the metadata of a distribution that has a module into a folder."""
+    record = folder / f"{module}-1.0.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0"
+    )
+    (record / "top_level.txt").write_text(module)
 
 
 @pytest.mark.parametrize(
@@ -79,15 +90,40 @@ def test_an_editable_installation_is_trusted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A checkout that was installed in place is on record, and passes."""
-    folder = tmp_path_factory.mktemp("checkout")
+    folder, packages = map(tmp_path_factory.mktemp, ("checkout", "site-packages"))
     (folder / "editable_one.py").touch()
+    put_on_record(packages, "editable_one")
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setattr(
-        "importlib.metadata.packages_distributions",
-        lambda: {"editable_one": ["editable-one"]},
-    )
-    assert here != folder
+    monkeypatch.syspath_prepend(packages)
+    assert here not in (folder, packages)
     check_trusted("editable_one")
+
+
+@pytest.mark.parametrize("entry", ["", "packages", "{elsewhere}/link"])
+def test_a_record_in_the_working_directory_is_none(
+    here: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    entry: str,
+) -> None:
+    """Metadata that merely lies there vouches for nothing that lies elsewhere."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "from_elsewhere.py").touch()
+    (here / "packages").mkdir()
+    (folder / "link").symlink_to(here / "packages")
+    entry = entry.format(elsewhere=folder)
+    put_on_record(here / entry, "from_elsewhere")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.syspath_prepend(entry)
+    assert "from_elsewhere" in importlib.metadata.packages_distributions()
+    with pytest.raises(UntrustedError, match="neither installed"):
+        check_trusted("from_elsewhere")
+
+
+@pytest.mark.usefixtures("here")
+def test_whatever_is_installed_is_on_record() -> None:
+    """What declares its modules, and what has only a list of its files."""
+    assert modules_on_record() >= set(importlib.metadata.packages_distributions())
 
 
 def test_what_cannot_be_found_is_not(
@@ -109,10 +145,7 @@ def test_a_link_of_the_working_directory_is_not(
     folder = tmp_path_factory.mktemp("elsewhere")
     (folder / "linked.py").touch()
     (here / "linked.py").symlink_to(folder / "linked.py")
-    record = here / "linked-1.0.dist-info"
-    record.mkdir()
-    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: linked\nVersion: 1")
-    (record / "top_level.txt").write_text("linked")
+    put_on_record(here, "linked")
     with pytest.raises(UntrustedError, match="is a file of the working directory"):
         check_trusted("linked")
 
