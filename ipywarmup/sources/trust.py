@@ -102,7 +102,11 @@ def modules_on_record() -> set[str]:
     the working directory, where anybody may have put that, too.
     """
     here = WorkingDirectory()
-    path = [entry for entry in sys.path if not here.has(Path(entry).absolute())]
+    path = [
+        entry
+        for entry in sys.path
+        if isinstance(entry, str) and not here.has(Path(entry).absolute())
+    ]
     return {
         module
         for distribution in importlib.metadata.distributions(path=path)
