@@ -145,7 +145,8 @@ class WarmupManager:
         modules : iterable of str
             Absolute dotted names.
         again : bool
-            Whether those that have failed are tried again.
+            Whether those are imported again that have failed, and those that somebody
+            has taken out of `sys.modules` since.
         installed_only : bool
             Whether code of the working directory counts as not found for as long as
             their imports last. For names that nobody typed: what is installed may
@@ -550,17 +551,18 @@ class WarmupManager:
             is to tell.
         """
         notice = Notice(run)
-        if again and not run.failed.keys().isdisjoint(names):
-            # What has been installed meanwhile is to be found.
-            importlib.invalidate_caches()
+        if again:
+            if not run.failed.keys().isdisjoint(names):
+                # What has been installed meanwhile is to be found.
+                importlib.invalidate_caches()
             for name in names:
                 run.failed.pop(name, None)
+                if name not in sys.modules:
+                    run.completed.pop(name, None)
         starts = not run.submitted
         run.submitted = True
         submitted_at = time.time()
         for name in dict.fromkeys(names):
-            if name in run.completed and name not in sys.modules:
-                del run.completed[name]  # somebody has taken it out
             if name in run.pending or name in run.completed or name in run.failed:
                 continue
             canary = Canary(len(self._canaries) + 1, name, submitted_at)
