@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipywarmup.importlock import bootstrap, filters, locks, partial, traces
 from ipywarmup.importlock.births import Births
-from ipywarmup.importlock.places import WorkingDirectory
+from ipywarmup.importlock.places import Wariness
 from ipywarmup.importlock.stacks import stacks
 
 if TYPE_CHECKING:
@@ -59,40 +59,6 @@ def _is_complete(package: str) -> bool:
         return True
     module = sys.modules.get(package)
     return module is not None and not bootstrap.is_initializing(module)
-
-
-class _Wary:
-    """
-    An import that may run no code of the working directory.
-
-    Parameters
-    ----------
-    directory : WorkingDirectory
-    around : _Wary or None
-        The one that it is within.
-
-    Attributes
-    ----------
-    over : bool
-        Whether it has ended; threads that it has started do what they like then.
-    """
-
-    def __init__(self, directory: WorkingDirectory, around: _Wary | None) -> None:
-        self.directory = directory
-        self.around = around
-        self.over = False
-
-
-class _OfThread(threading.local):
-    """What holds for the imports of one thread, and of those that it starts."""
-
-    wary: _Wary | None = None
-
-    def working_directory(self) -> WorkingDirectory | None:
-        """Return what the thread may run no code of, None if it may run any."""
-        while self.wary is not None and self.wary.over:
-            self.wary = self.wary.around
-        return None if self.wary is None else self.wary.directory
 
 
 # Guarantees
@@ -150,7 +116,7 @@ class ImportHooks:
         # By package: the module locks that were held when the hooks went in.
         self._foreign: dict[str, list[Any]] = {}
         self._workers: set[int] = set()
-        self._of_thread = _OfThread()
+        self._wariness = Wariness()
         # In a forked child, by name: the modules that its parent was importing. What
         # is complete by then, and holds them, stays, since some modules cannot be
         # loaded twice; so it is these same modules that are to be completed.
@@ -246,8 +212,7 @@ class ImportHooks:
             self._unrecorded.put()
             self._unrecorded = None
 
-    @contextlib.contextmanager
-    def installed_only(self) -> Iterator[None]:
+    def installed_only(self) -> contextlib.AbstractContextManager[None]:
         """
         Import nothing from the working directory during a block.
 
@@ -255,13 +220,7 @@ class ImportHooks:
         what is installed and would import it if it could, and on threads that are
         started meanwhile. The hooks have to be in.
         """
-        of_thread = self._of_thread
-        here = of_thread.wary = _Wary(WorkingDirectory(), of_thread.wary)
-        try:
-            yield
-        finally:
-            here.over = True
-            of_thread.wary = here.around
+        return self._wariness.during()
 
     def remove(self) -> None:
         """Take the hooks out, whoever uses them."""
@@ -470,7 +429,7 @@ class ImportHooks:
                 partial.mark(package, module)
 
     def _refuse_if_wary(self, spec: Any) -> None:  # noqa: ANN401
-        here = self._of_thread.working_directory()
+        here = self._wariness.directory()
         if here is not None and here.has_code_of(spec):
             raise ModuleNotFoundError(
                 f"{spec.name!r} is a file of the working directory, which nobody has"
@@ -480,7 +439,7 @@ class ImportHooks:
 
     def _inheritance(self) -> Inheritance | None:
         """Return what gives a new thread what holds for imports of the calling one."""
-        wary, branch_off = self._of_thread.wary, traces.branch()
+        wary, branch_off = self._wariness.current, traces.branch()
         parent = self.locks.parent()
         if wary is None and branch_off is None and parent is None:
             return None
@@ -488,7 +447,7 @@ class ImportHooks:
         @contextlib.contextmanager
         def come_into(name: str | None) -> Iterator[None]:
             # What is of the thread ends with it.
-            self._of_thread.wary = wary
+            self._wariness.current = wary
             if branch_off is not None:
                 branch_off(name)
             if parent is None:
@@ -593,7 +552,7 @@ class ImportHooks:
         self._foreign.clear()
         self._workers &= {me}
         self._borrowers.clear()
-        if self._workers or self._of_thread.working_directory() is not None:
+        if self._workers or self._wariness.directory() is not None:
             self._borrowers[threading.current_thread()] = 1
         if self.installed:
             self._unfinished = unfinished

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import site
 import sysconfig
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 class WorkingDirectory:
@@ -57,6 +59,56 @@ class WorkingDirectory:
         if known is None:
             known = self._known[key] = self.has(Path(folder).absolute())
         return known
+
+
+class _Wary:
+    """
+    An import that may run no code of the working directory.
+
+    Parameters
+    ----------
+    around : _Wary or None
+        The one that it is within.
+
+    Attributes
+    ----------
+    over : bool
+        Whether it has ended; threads that it has started do what they like then.
+    """
+
+    def __init__(self, around: _Wary | None) -> None:
+        self.directory = WorkingDirectory()
+        self.around = around
+        self.over = False
+
+
+class Wariness(threading.local):
+    """
+    Whether a thread imports what nobody typed.
+
+    Attributes
+    ----------
+    current : _Wary or None
+        Of the calling thread; to be handed to the threads that it starts.
+    """
+
+    current: _Wary | None = None
+
+    def directory(self) -> WorkingDirectory | None:
+        """Return what the thread may run no code of, None if it may run any."""
+        while self.current is not None and self.current.over:
+            self.current = self.current.around
+        return None if self.current is None else self.current.directory
+
+    @contextlib.contextmanager
+    def during(self) -> Iterator[None]:
+        """Be wary during a block."""
+        wary = self.current = _Wary(self.current)
+        try:
+            yield
+        finally:
+            wary.over = True
+            self.current = wary.around
 
 
 def installation_folders() -> list[Path]:
