@@ -210,6 +210,8 @@ def steered(monkeypatch: pytest.MonkeyPatch) -> Iterator[Steered]:
     """Return locks that the test steers; nothing is held in the end."""
     steered = Steered(monkeypatch)
     yield steered
+    for child in list(steered.births):
+        steered.end(child)
     steered.crew.close()
     assert not steered.locks
 

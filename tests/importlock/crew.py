@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,6 @@ from ipywarmup.importlock.locks import PackageLocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import ExitStack
-
     import pytest
 
 # A bound on failure only: nothing waits that long in a test that passes.
@@ -163,6 +162,17 @@ class Steered:
     def release(self, name: str, package: str) -> None:
         """Have a thread release."""
         self.crew.do(name, self.locks.release, package)
+
+    def start(self, parent: str, child: str) -> None:
+        """Have a thread start another."""
+        ident = self.crew.do(parent, self.locks.parent)
+        if ident is not None:
+            born = self.births[child] = ExitStack()
+            self.crew.do(child, born.enter_context, self.locks.child_of(ident))
+
+    def end(self, child: str) -> None:
+        """Have a thread end that another one has started during an import."""
+        self.crew.do(child, self.births.pop(child).close)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, and everybody look."""

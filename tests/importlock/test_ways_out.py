@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import signal
 import sys
@@ -37,25 +36,11 @@ def test_a_circle_of_a_package_that_stays_apart(steered: Steered) -> None:
     steered.release("one", "P")
 
 
-def start(steered: Steered, parent: str, child: str) -> None:
-    """Have a thread start another."""
-    ident = steered.crew.do(parent, steered.locks.parent)
-    if ident is not None:
-        born = contextlib.ExitStack()
-        steered.births[child] = born
-        steered.crew.do(child, born.enter_context, steered.locks.child_of(ident))
-
-
-def end(steered: Steered, child: str) -> None:
-    """Have a thread end that another one has started."""
-    steered.crew.do(child, steered.births.pop(child).close)
-
-
 def test_a_thread_passes_the_one_that_started_it(steered: Steered) -> None:
     """Threads born during an import, however far down, do not wait for it."""
     steered.acquire("parent", "P")
-    start(steered, "parent", "child")
-    start(steered, "child", "grandchild")
+    steered.start("parent", "child")
+    steered.start("child", "grandchild")
     assert steered.acquire("child", "P") is False
     steered.release("child", "P")
     assert steered.acquire("grandchild", "P") is False
@@ -73,7 +58,7 @@ def test_a_thread_passes_the_one_that_started_it(steered: Steered) -> None:
 def test_a_birth_counts_for_one_import_only(steered: Steered) -> None:
     """Once the import that a thread was born in is over, it waits like others."""
     steered.acquire("parent", "P")
-    start(steered, "parent", "child")
+    steered.start("parent", "child")
     steered.release("parent", "P")
     steered.acquire("parent", "P")
     assert steered.acquire("child", "P") is None
@@ -84,9 +69,9 @@ def test_a_birth_counts_for_one_import_only(steered: Steered) -> None:
 def test_an_identity_that_is_used_again(steered: Steered) -> None:
     """A thread started by nobody who imports is no child, whoever was called so."""
     steered.acquire("parent", "P")
-    start(steered, "parent", "child")
-    end(steered, "child")
-    start(steered, "idle", "child")
+    steered.start("parent", "child")
+    steered.end("child")
+    steered.start("idle", "child")
     assert steered.acquire("child", "P") is None
     steered.release("parent", "P")
     steered.release("child", "P")
@@ -164,7 +149,7 @@ def test_a_holder_that_is_gone_is_dropped(steered: Steered) -> None:
 def test_a_thread_that_is_gone_is_nobodys_parent(steered: Steered) -> None:
     """Whoever gets the identity of a dropped thread has no children from it."""
     steered.acquire("parent", "P")
-    start(steered, "parent", "child")
+    steered.start("parent", "child")
     steered.pulses["parent"] = None
     steered.acquire("one", "P")
     steered.release("one", "P")
