@@ -13,6 +13,7 @@ from ipywarmup.importlock.locks import PackageLocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     import pytest
 
 # A bound on failure only: nothing waits that long in a test that passes.
