@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import builtins
+import itertools
 import sys
 import threading
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipywarmup.importing import Outcome
 from ipywarmup.importlock.bootstrap import is_initializing
-from ipywarmup.sources.uses import names_in_functions, used_names
+from ipywarmup.sources.uses import bound_names, names_in_functions, used_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +28,7 @@ MARK = "_ipywarmup"
 """A name in the namespace that goes when somebody empties it, as ``%reset`` does."""
 _ALL = "*"
 _MISSING = object()
+_numbers = itertools.count()
 
 
 class _Need(NamedTuple):
@@ -43,12 +46,17 @@ class _Arrival:
     def __init__(self, statement: Statement, code: CodeType) -> None:
         self.statement = statement
         self.code = code
+        # In the order of the user's cells.
+        self.number = next(_numbers)
         # Modules whose imports have not ended.
         self.left = set(statement.modules)
         # What the names stood for before, and for ``*`` all that there was.
         self.former: dict[str, Any] = {}
         self.all_former: dict[str, Any] = {}
+        self.not_to_bind: set[str] = set()
         self.failure: Outcome | None = None
+        # Whether a cell has raised that already, where once is enough.
+        self.told = False
         # Of a ``try``, by module: what its import has failed with in the background.
         self.handled: dict[str, Outcome] = {}
         # Whether it has to wait for a cell, on whose thread it runs then.
@@ -208,9 +216,7 @@ class Arrivals:
         """
         if MARK not in self._namespace:
             self._binders.clear()
-        for arrival in self._binders.get(_ALL, []).copy():
-            if not arrival.left:
-                self._settle(arrival)
+        self._settle_stars()
         if not self._binders:
             return tree
         needs = list(self._needs(tree))
@@ -219,12 +225,16 @@ class Arrivals:
         except BaseException as interrupt:  # Ctrl-C, as a rule
             return _raise_at(tree, needs[0].name, interrupt.with_traceback(None))
         for name, arrival, certain in needs:
-            if certain and arrival.failure is not None:
+            if certain and arrival.failure is not None and not arrival.told:
                 error = _error_of(arrival.failure)
                 # Told once: the names are of some use again, or may be anything.
-                if arrival.former or _ALL in arrival.statement.binds:
+                arrival.told = _ALL in arrival.statement.binds
+                if arrival.former:
                     self._restore(arrival)
                 return _raise_at(tree, name, error)
+        for arrival in self._stars():
+            # What this cell binds is the user's own, be it what was there before.
+            arrival.not_to_bind |= bound_names(tree)
         return tree
 
     def forget_failed(self) -> None:
@@ -263,7 +273,7 @@ class Arrivals:
         for name, chains in [*used.items(), *inner.items()]:
             if name not in self._binders:
                 unbound = name not in self._namespace and not hasattr(builtins, name)
-                for arrival in self._binders.get(_ALL, []).copy():
+                for arrival in self._stars():
                     if unbound or self._may_bind_anew(arrival, name):
                         yield _Need(name, arrival, unbound and name in sure)
                 continue
@@ -277,6 +287,9 @@ class Arrivals:
                     self._disown(name, arrival)  # the user's own by now
                 elif anything or any(map(arrival.is_for, chains)):
                     yield _Need(name, arrival, name in surely)
+            for star in self._stars():
+                if any(star.number > each.number for each in binders):
+                    yield _Need(name, star, certain=False)
 
     def _is_package(self, arrival: _Arrival, name: str) -> bool:
         """Tell whether a name stands for what a statement would bind it to."""
@@ -287,10 +300,29 @@ class Arrivals:
             and value is sys.modules.get(name)
         )
 
+    def _settle_stars(self) -> None:
+        """Bind all that modules have which are there by now."""
+        for arrival in self._stars():
+            if arrival.failure is not None:
+                continue
+            if arrival.left or not all(map(is_loaded, arrival.statement.modules)):
+                break  # those after it bind after it
+            self._settle(arrival)
+
     def _may_bind_anew(self, arrival: _Arrival, name: str) -> bool:
         """Tell whether a statement with ``*`` may bind what nobody has bound since."""
         now = self._namespace.get(name, getattr(builtins, name, _MISSING))
-        return now is arrival.all_former.get(name)
+        return (
+            name not in arrival.not_to_bind
+            and now is arrival.all_former.get(name, _MISSING)
+            and all(
+                each.number < arrival.number for each in self._binders.get(name, ())
+            )
+        )
+
+    def _stars(self) -> list[_Arrival]:
+        """Return the statements that bind all that a module has, in their order."""
+        return self._binders.get(_ALL, []).copy()
 
     def _set_aside(self, arrival: _Arrival) -> None:
         """Take the names of a statement out of the namespace."""
@@ -372,11 +404,20 @@ class Arrivals:
     def _bind(self, arrival: _Arrival, names: dict[str, Any]) -> None:
         for name, value in names.items():
             key = name if name in arrival.statement.binds else _ALL
-            if arrival in self._binders.get(key, ()) and MARK in self._namespace:
-                if key == _ALL and self._may_bind_anew(arrival, name):
-                    self._namespace[name] = value
-                else:
-                    self._namespace.setdefault(name, value)
+            if arrival not in self._binders.get(key, ()) or MARK not in self._namespace:
+                continue
+            anew = [
+                each
+                for each in self._stars()
+                if each.number > arrival.number and self._may_bind_anew(each, name)
+            ]
+            if key != _ALL:
+                self._namespace.setdefault(name, value)
+            elif self._may_bind_anew(arrival, name):
+                self._namespace[name] = value
+            # A star of a later line binds it anew, as it would have.
+            for each in anew:
+                each.all_former[name] = self._namespace.get(name, _MISSING)
         self._restore(arrival)
 
     def _restore(self, arrival: _Arrival) -> None:
@@ -405,10 +446,16 @@ def is_loaded(module: str) -> bool:
 
 def _failure(error: BaseException) -> Outcome:
     """Return how a statement failed, without our frames."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
-        traceback = traceback.tb_next
-    return Outcome(exception=error, traceback=traceback)
+    entries, entry = list[TracebackType](), error.__traceback__
+    while entry is not None:
+        entries.append(entry)
+        entry = entry.tb_next
+    theirs = None
+    for each in reversed(entries):
+        if each.tb_frame.f_code.co_filename != __file__:
+            frame, last, line = each.tb_frame, each.tb_lasti, each.tb_lineno
+            theirs = TracebackType(theirs, frame, last, line)
+    return Outcome(exception=error, traceback=theirs)
 
 
 def _error_of(failure: Outcome) -> BaseException:

@@ -72,7 +72,7 @@ class Births:
         @functools.wraps(start)
         def start_heir(function: Any, *arguments: Any, **named: Any) -> object:  # noqa: ANN401
             inheritance = self._inheritance() if self._installed else None
-            if inheritance is not None:
+            if inheritance is not None and callable(function):
                 function = _heir(function, inheritance)
             return start(function, *arguments, **named)
 
@@ -84,7 +84,11 @@ def _heir(
 ) -> Callable[..., None]:
     """Return what a thread runs that inherits something."""
     body = getattr(function, "__self__", None)
-    name = body.name if isinstance(body, threading.Thread) else None
+    try:
+        name = body.name if isinstance(body, threading.Thread) else None
+    except Exception:  # a property of a subclass, which may need a thread that runs
+        name = None
+    name = name if isinstance(name, str) else None
 
     @functools.wraps(function)
     def run(*arguments: object, **named: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
 import functools
 import inspect
@@ -44,6 +45,12 @@ _WRAPPERS: dict[type, tuple[str, ...]] = {
     property: ("fget", "fset", "fdel"),
 }
 """What holds a function, and where."""
+_SUSPENDED: dict[type, str] = {
+    types.GeneratorType: "gi_frame",
+    types.CoroutineType: "cr_frame",
+    types.AsyncGeneratorType: "ag_frame",
+}
+"""What has begun to run a function, and where its frame is."""
 _MOST = 1000
 """How many things are looked at for one name: data is no list of functions."""
 _READ = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "DELETE_GLOBAL"}
@@ -91,6 +98,11 @@ def used_names(
     return used
 
 
+def bound_names(tree: ast.Module) -> set[str]:
+    """Return the names that code may bind, less those within its functions."""
+    return set(_bound_in(tree.body))
+
+
 def names_in_functions(
     names: Iterable[str], namespace: Mapping[str, Any]
 ) -> dict[str, set[str]]:
@@ -125,43 +137,48 @@ def names_in_functions(
 
 
 def _codes(value: object, namespace: Mapping[str, Any]) -> Iterator[types.CodeType]:
-    left, seen = [value], set[int]()
+    left: list[Any] = [value]
+    seen: set[int] = set()
     while left and len(seen) < _MOST:
         each = left.pop()
         if id(each) in seen:
             continue
         seen.add(id(each))
-        if isinstance(each, types.FunctionType):
+        # By type: `isinstance` asks a value for its class, which may run code of it.
+        kind = type(each)
+        if kind is types.FunctionType:
             if each.__globals__ is namespace:
                 yield each.__code__
-        elif isinstance(each, types.GeneratorType | types.CoroutineType):
-            frame = getattr(each, "gi_frame", None) or getattr(each, "cr_frame", None)
+        elif kind in _SUSPENDED:
+            frame = getattr(each, _SUSPENDED[kind])
             if frame is not None and frame.f_globals is namespace:
                 yield frame.f_code
         inside = _behind(each, namespace.get("__name__"))
-        left.extend(itertools.islice(inside, _MOST))
+        # What a metaclass makes of the attributes of a class may raise.
+        with contextlib.suppress(Exception):
+            left.extend(itertools.islice(inside, _MOST))
 
 
-def _behind(value: object, module: object) -> Iterator[object]:
+def _behind(value: Any, module: object) -> Iterator[object]:  # noqa: ANN401
     """Yield what may run when somebody uses a value: what it is made of, or wraps."""
-    if isinstance(value, types.FunctionType):
+    kind = type(value)
+    if kind is types.FunctionType:
         yield from (_content(cell) for cell in value.__closure__ or ())
-    elif isinstance(value, tuple(_WRAPPERS)):
-        names = next(_WRAPPERS[kind] for kind in _WRAPPERS if isinstance(value, kind))
-        yield from (getattr(value, name) for name in names)
-    elif isinstance(value, type):
-        for kind in value.__mro__:
-            if kind.__module__ == module:
-                yield from vars(kind).values()
-    elif type(value) is dict:
+    elif kind in _WRAPPERS:
+        yield from (getattr(value, name) for name in _WRAPPERS[kind])
+    elif issubclass(kind, type):
+        for each in value.__mro__:
+            if each.__module__ == module:
+                yield from vars(each).values()
+    elif kind is dict:
         yield from value.values()
-    elif type(value) is list or type(value) is tuple or type(value) is set:
+    elif kind in {list, tuple, set}:
         yield from value
-    elif type(value).__module__ == module:
-        yield type(value)
+    elif kind.__module__ == module:
+        yield kind
     # Not by getattr, which may run code of the value's.
     wrapped = inspect.getattr_static(value, "__wrapped__", None)
-    if isinstance(wrapped, types.FunctionType):
+    if type(wrapped) is types.FunctionType:
         yield wrapped
 
 

@@ -142,6 +142,28 @@ def test_threads_of_the_import_find_nothing_either(
     assert imported(on_worker(name)).found == []
 
 
+def test_threads_start_as_ever(write: Write) -> None:
+    """Also those that have no name yet; and what is no function is refused at once."""
+    name = write(
+        """
+        import _thread, threading
+        class Unnamed(threading.Thread):
+            name = property(lambda self: self.label, lambda self, name: None)
+            def run(self):
+                self.label = "named"
+        thread = Unnamed()
+        thread.start()
+        thread.join()
+        try:
+            _thread.start_new_thread(5, ())
+        except TypeError:
+            refused = True
+        """
+    )
+    module = imported(on_worker(name))
+    assert (module.thread.name, module.refused) == ("named", True)
+
+
 @pytest.mark.usefixtures("here")
 def test_a_thread_that_outlives_the_import_is_free(write: Write) -> None:
     """What it imports then is the doing of whoever has it do so."""

@@ -311,6 +311,52 @@ def test_what_was_taken_out_is_imported_in_the_background_again(
     kernel.run("assert m.A == 1")
 
 
+def test_what_the_user_binds_to_what_it_was_stays_his(
+    kernel: Kernel, write_gated: WriteGated
+) -> None:
+    """None and False are the same objects before and after."""
+    kernel.run("flag = False")
+    name, gate = write_gated("flag, x = 7, 5")
+    kernel.run(f"%%warmup --quiet\nfrom {name} import *")
+    gate.wait_until_reached()
+    kernel.run("x = None; flag = False")
+    gate.open()
+    assert kernel.value("ipywarmup.get_manager().wait(30)")
+    kernel.run("assert (x, flag) == (None, False)")
+
+
+@pytest.mark.parametrize("first", ["from {} import *", "from {} import x, ascii"])
+@pytest.mark.parametrize("last", ["from {} import *", "from {} import x, ascii"])
+def test_the_last_statement_binds_a_name(
+    kernel: Kernel, write_gated: WriteGated, first: str, last: str
+) -> None:
+    """Whichever module is there first."""
+    (one, gate), (two, other) = (
+        write_gated(f"x = {letter!r}\ndef ascii(): return x") for letter in "AB"
+    )
+    other.open()
+    kernel.run("x = 0")
+    cell = f"{first.format(one)}\n{last.format(two)}"
+    kernel.run(f"%config WarmupMagics.lanes = 2\n%warmup --quiet {one}")
+    gate.wait_until_reached()
+    kernel.run(f"%%warmup --quiet\n{cell}")
+    assert kernel.value(f"ipywarmup.get_manager().wait(30, [{two!r}])")
+    gate.open()
+    kernel.run("assert (x, ascii()) == ('B', 'B')")
+    kernel.run("%config WarmupMagics.lanes = 1\ndel x, ascii")
+
+
+def test_a_retry_mends_a_star(kernel: Kernel, write_module: Callable[..., str]) -> None:
+    """Also where a cell has raised its error."""
+    name = write_module("raise OSError")
+    kernel.run(f"%%warmup --quiet --wait\nfrom {name} import *")
+    assert kernel.execute("mended").error == "OSError"
+    (kernel.modules / f"{name}.py").write_text("mended = 1")
+    kernel.execute("%warmup retry")
+    kernel.execute("%warmup wait")
+    assert kernel.execute("print(mended)").stdout == "1\n"
+
+
 def test_failed_star_is_told_once(kernel: Kernel) -> None:
     """By the first name that nobody has bound; it is in the way of nothing else."""
     kernel.run("%%warmup --quiet --wait\nfrom nosuch_module import *")

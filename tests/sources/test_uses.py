@@ -110,6 +110,9 @@ table = [[{"f": decorated}]]
 def generate():
     yield sy
 begun = generate()
+async def generate_too():
+    yield sm
+begun_too = generate_too()
 """
     exec(source, namespace)  # noqa: S102 - our own
     namespace["elsewhere"] = ast.parse
@@ -125,6 +128,7 @@ begun = generate()
     assert "sns" in names_in_functions(["decorated"], namespace)
     assert "sns" in names_in_functions(["table"], namespace)
     assert set(names_in_functions(["begun"], namespace)) == {"sy"}
+    assert set(names_in_functions(["begun_too"], namespace)) == {"sm"}
     assert names_in_functions(["elsewhere", "nothing"], namespace) == {}
 
 
@@ -134,3 +138,28 @@ def test_what_holds_itself_ends() -> None:
     data.append(data)
     namespace = {"__name__": "__main__", "data": data}
     assert names_in_functions(["data"], namespace) == {}
+
+
+def test_values_are_not_asked_for_their_class() -> None:
+    """Which may run code of theirs, or raise, as that of a proxy for what is gone."""
+
+    class Lazy:
+        asked = 0
+
+        @property  # type: ignore[misc]
+        def __class__(self) -> type:
+            Lazy.asked += 1
+            raise ReferenceError
+
+    class Meta(type):
+        @property
+        def __module__(cls) -> str:  # type: ignore[override]
+            raise RuntimeError
+
+    class Odd(metaclass=Meta):
+        pass
+
+    values = [Lazy(), Odd(), Odd]
+    namespace = {"__name__": "__main__", "values": values}
+    assert names_in_functions(["values"], namespace) == {}
+    assert Lazy.asked == 0
