@@ -232,9 +232,11 @@ class Arrivals:
                 if arrival.former:
                     self._restore(arrival)
                 return _raise_at(tree, name, error)
-        for arrival in self._stars():
+        if stars := [each for each in self._stars() if each.failure is None]:
             # What this cell binds is the user's own, be it what was there before.
-            arrival.not_to_bind |= bound_names(tree)
+            names = bound_names(tree)
+            for star in stars:
+                star.not_to_bind |= names
         return tree
 
     def forget_failed(self) -> None:

@@ -162,8 +162,8 @@ class _OfThread(threading.local):
 
     def __init__(self) -> None:
         self.lane: Lane | None = None
-        # A worker goes on in the lane that it had.
-        self.lanes = weakref.WeakKeyDictionary[Trace, Lane]()
+        # All that it had and that are still of use: a worker goes on in its own.
+        self.lanes = weakref.WeakSet[Lane]()
 
 
 _of_thread = _OfThread()
@@ -186,10 +186,12 @@ class tracing:  # noqa: N801 - used as a function
 
     def __enter__(self) -> None:
         """Begin."""
-        lane = _of_thread.lanes.get(self._trace)
+        lane = next(
+            (each for each in _of_thread.lanes if each.trace is self._trace), None
+        )
         if lane is None:
             lane = Lane(self._trace, threading.current_thread().name)
-            _of_thread.lanes[self._trace] = lane
+            _of_thread.lanes.add(lane)
             self._trace.lanes.append(lane)
         self._former = _of_thread.lane
         _of_thread.lane = lane

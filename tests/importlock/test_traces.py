@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import subprocess
 import sys
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,6 +116,16 @@ def test_threads_of_one_name_have_lanes_of_their_own(
         thread.join(TIMEOUT)
     found = sorted([record.module for record in lane.records] for lane in trace.lanes)
     assert found == sorted([names[:2], names[2:]])
+
+
+def test_a_trace_that_nobody_has_is_not_kept(write: Write) -> None:
+    """A worker lives on, what it has noted down does not."""
+    trace = Trace()
+    import_on_worker(write(), trace=trace)
+    gone = weakref.ref(trace)
+    del trace
+    gc.collect()
+    assert gone() is None
 
 
 def test_waiting_is_told_from_importing(write: Write, trace: Trace) -> None:
