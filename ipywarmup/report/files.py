@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ipywarmup.sources.files import at_home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +127,7 @@ def write(path: str, content: dict[str, Any]) -> None:
     FileError
         If it cannot be written, or holds something else.
     """
-    file = Path(os.path.expanduser(path))  # noqa: PTH111 - that one would raise
+    file = at_home(path)
     try:
         if file.exists():
             with file.open("rb") as former:

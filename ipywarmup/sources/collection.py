@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipywarmup.sources import selection as selecting
-from ipywarmup.sources.files import SourceError
+from ipywarmup.sources.files import SourceError, at_home
 from ipywarmup.sources.imports import Import
 from ipywarmup.sources.notebook import read_notebook
 from ipywarmup.sources.project import Project, find_project
@@ -68,7 +67,7 @@ def of_notebook(
     """
     if path is None:
         path = current_notebook(namespace, environment)
-    path = _at_home(path)
+    path = at_home(path)
     notebook = read_notebook(path)
     project, remarks = _project(path.absolute().parent)
     selection = select(notebook.imports, project.exclude if project else ())
@@ -84,7 +83,7 @@ def of_script(path: Path) -> Collection:
     SourceError
         If it cannot be read, or is not Python.
     """
-    path = _at_home(path)
+    path = at_home(path)
     imports = read_script(path)
     project, remarks = _project(path.absolute().parent)
     selection = select(imports, project.exclude if project else ())
@@ -147,11 +146,6 @@ def describe(
         them = "they are no Python: cells" if several else "it is no Python: cell"
         lines.append(f"Passed over, since {them} {numbers}")
     return [*lines, *collection.remarks]
-
-
-def _at_home(path: Path) -> Path:
-    """Expand ``~``; what names nobody's home stays, and is no file then."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - that one would raise
 
 
 def _project(folder: Path) -> tuple[Project | None, tuple[str, ...]]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import stat
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 _MEGABYTE = 1_000_000
 
 
 class SourceError(ValueError):
     """A file that names cannot be read from; its message is one line for the user."""
+
+
+def at_home(path: Path | str) -> Path:
+    """Expand ``~``; what names nobody's home stays, and is no file then."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - that one would raise
 
 
 def read_bytes(path: Path, limit: int, remedy: str) -> bytes:
