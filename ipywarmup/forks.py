@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_calls: list[Callable[[], Callable[[], object] | None]] = []
+    Reference = Callable[[], Callable[[], object] | None]
+
+_calls: list[Reference] = []
 
 
 def in_child(call: Callable[[], object]) -> None:
@@ -24,13 +26,15 @@ def in_child(call: Callable[[], object]) -> None:
     """
     if not _calls and hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_call_all)
-    _calls.append(weakref.WeakMethod(call) if inspect.ismethod(call) else lambda: call)
+    if inspect.ismethod(call):
+        # It goes with the object.
+        _calls.append(weakref.WeakMethod(call, _calls.remove))
+    else:
+        _calls.append(lambda: call)
 
 
 def _call_all() -> None:
     for reference in _calls.copy():
         call = reference()
-        if call is None:
-            _calls.remove(reference)
-        else:
+        if call is not None:
             call()

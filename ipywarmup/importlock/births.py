@@ -15,6 +15,8 @@ import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ipywarmup.importlock.replacements import Replacements
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -46,26 +48,18 @@ class Births:
     def __init__(self, inheritance: Callable[[], Inheritance | None]) -> None:
         self._inheritance = inheritance
         self._installed = False
-        # By module and name: what was there, and what stands in front of it.
-        self._replaced: dict[tuple[Any, str], tuple[Any, Any]] = {}
+        self._starters = Replacements()
 
     def install(self) -> None:
         """Have threads inherit from now on."""
         self._installed = True
         for module, name in _STARTERS:
-            start = getattr(module, name, None)
-            if start is not None:
-                heed = self._heeding(start)
-                self._replaced[module, name] = start, heed
-                setattr(module, name, heed)
+            self._starters.put(module, name, self._heeding)
 
     def remove(self) -> None:
         """Have them inherit no longer; what somebody has put there meanwhile stays."""
         self._installed = False
-        for (module, name), (start, heed) in self._replaced.items():
-            if getattr(module, name, None) is heed:
-                setattr(module, name, start)
-        self._replaced.clear()
+        self._starters.remove()
 
     def _heeding(self, start: Callable[..., object]) -> Callable[..., object]:
         # Whoever has put something in front of it goes on calling it afterwards.

@@ -17,17 +17,14 @@ import importlib
 import importlib.util  # so that it has the originals, whenever it is imported
 import sys
 import threading
-from importlib.machinery import (
-    ExtensionFileLoader,
-    SourceFileLoader,
-    SourcelessFileLoader,
-)
+from importlib.machinery import ExtensionFileLoader
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
-    from types import CodeType, FrameType, ModuleType
+    from types import CodeType, FrameType
 
 _bootstrap: Any = getattr(importlib, "_bootstrap", None)
 
@@ -38,18 +35,6 @@ FILE = f"{_MACHINERY}._bootstrap>"
 import_anew: Any = getattr(_bootstrap, "_gcd_import", None)
 """Imports a module as an import statement does, and is no frame of ours."""
 
-_BODY = "_call_with_frames_removed"
-"""What importlib runs the code of a module with."""
-
-# On another implementation these may be of another kind.
-_EXTENSION_CODE = tuple(
-    getattr(function, "__code__", None)
-    for function in (ExtensionFileLoader.create_module, ExtensionFileLoader.exec_module)
-)
-
-_UNDER_A_LOCK = ("sysconfig", "get_config_vars")
-"""What imports under a lock of its own, which no fork makes anew; from 3.12 on."""
-
 # What the package uses, and what of that.
 _USED = {
     "_get_module_lock": (),
@@ -58,7 +43,6 @@ _USED = {
     "_find_and_load": ("__code__",),
     "_gcd_import": (),
     "_lock_unlock_module": ("__code__",),
-    "_call_with_frames_removed": (),
     "_ImportLockContext": ("__enter__", "__exit__"),
     "_module_locks": ("items", "pop"),
     "_blocking_on": ("clear",),
@@ -164,15 +148,18 @@ def extension_file(spec: Any) -> str | None:  # noqa: ANN401
     return file
 
 
-def creates_by_importlib(spec: Any) -> bool:  # noqa: ANN401
-    """Whether the loader of a module lets importlib create it."""
-    return type(spec.loader) in {SourceFileLoader, SourcelessFileLoader}
+def spec_of(module: object) -> Any:  # noqa: ANN401 - whatever somebody has put there
+    """Return the spec of a module, None if it has none."""
+    if issubclass(type(module), ModuleType):
+        # To ask a lazy one for anything would run its body.
+        attributes = ModuleType.__getattribute__(module, "__dict__")
+        return attributes.get("__spec__")
+    return getattr(module, "__spec__", None)
 
 
 def is_initializing(module: object) -> bool:
     """Whether the body of a module has not ended yet."""
-    spec = getattr(module, "__spec__", None)
-    return bool(getattr(spec, "_initializing", False))
+    return bool(getattr(spec_of(module), "_initializing", False))
 
 
 def beginning_no_import() -> AbstractContextManager[None]:
@@ -201,7 +188,7 @@ def without_import_lock() -> Iterator[None]:
             _bootstrap._imp.acquire_lock()
 
 
-def forget_threads(me: int) -> dict[str, ModuleType]:
+def forget_threads(me: int) -> list[str]:
     """
     Free what other threads held, which are not there after a fork.
 
@@ -212,51 +199,26 @@ def forget_threads(me: int) -> dict[str, ModuleType]:
 
     Returns
     -------
-    dict of str to types.ModuleType
+    list of str
         The modules that they had half imported, no longer in `sys.modules`.
     """
     # The lock of `beginning_no_import`: made anew by the interpreter, but not free.
     if _bootstrap._imp.lock_held():
         _bootstrap._imp.release_lock()
-    unfinished: dict[str, ModuleType] = {}
+    half_built = []
     for name, module_lock in held_locks():
         if module_lock.owner == me:
             continue
         # Whoever imports it next gets a new lock.
         _bootstrap._module_locks.pop(name, None)
         if is_initializing(sys.modules.get(name)):
-            unfinished[name] = sys.modules.pop(name)
+            del sys.modules[name]
+            half_built.append(name)
     # The calling thread runs, so it is none of those that are blocked.
     _bootstrap._blocking_on.clear()
-    return unfinished
+    return half_built
 
 
 def is_machinery(code: CodeType) -> bool:
     """Whether code is importlib's own."""
     return code.co_filename.startswith(_MACHINERY)
-
-
-def is_loading(frame: FrameType | None) -> bool:
-    """
-    Whether a thread is at a point where its import cannot be begun anew elsewhere.
-
-    That is in the middle of an extension module, which may refuse to be loaded twice,
-    or of finding a module, which may turn out to be one; and where the standard
-    library holds a lock of its own.
-
-    Parameters
-    ----------
-    frame : types.FrameType or None
-        Where the thread is.
-    """
-    within_body = None
-    while frame is not None:
-        code = frame.f_code
-        if code in _EXTENSION_CODE:
-            return True
-        if (frame.f_globals.get("__name__"), code.co_name) == _UNDER_A_LOCK:
-            return True
-        if within_body is None and is_machinery(code):
-            within_body = code.co_name == _BODY
-        frame = frame.f_back
-    return within_body is False

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from importlib.machinery import ExtensionFileLoader
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ipywarmup.importlock.bootstrap import is_machinery
+from ipywarmup.importlock.bootstrap import is_machinery, spec_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class MainThreadModules(NamedTuple):
@@ -122,11 +125,6 @@ def heal(module: str, error: BaseException) -> None:
     """
     Take away what a failed import has left of its package.
 
-    A package whose body raised is gone from `sys.modules`, but its submodules are
-    not: the next import would find them there, not bind them to their new parent,
-    and fail in another way than the first. Extension modules stay, since some
-    cannot be loaded twice.
-
     Parameters
     ----------
     module : str
@@ -138,17 +136,34 @@ def heal(module: str, error: BaseException) -> None:
     if isinstance(error, ModuleNotFoundError) and missing == module:
         return
     # An import within the import may have failed, and be the reason.
-    packages = {module.partition(".")[0], missing.partition(".")[0]}
-    names = [name for name in sys.modules if name.partition(".")[0] in packages]
+    forget_orphans({module, missing})
+
+
+def forget_orphans(modules: Iterable[str]) -> None:
+    """
+    Take modules out of `sys.modules` whose parent is not there any more.
+
+    A package whose body has not ended is gone, but its submodules are not: the next
+    import would find them there, not bind them to their new parent, and fail in another
+    way than the first. Extension modules stay, since some cannot be loaded twice.
+
+    Parameters
+    ----------
+    modules : iterable of str
+        Their packages are looked through.
+    """
+    packages = {module.partition(".")[0] for module in modules}
+    # A list, since others import meanwhile.
+    names = [name for name in list(sys.modules) if name.partition(".")[0] in packages]
     for name in sorted(names):
         parent = name.rpartition(".")[0]
         if not parent or parent in sys.modules:
             continue
         # What has no spec was put there by somebody, not imported.
-        spec = getattr(sys.modules[name], "__spec__", None)
+        spec = spec_of(sys.modules.get(name))
         loader = getattr(spec, "loader", None)
         if spec is not None and not isinstance(loader, ExtensionFileLoader):
-            del sys.modules[name]
+            sys.modules.pop(name, None)
 
 
 # What a module raises may be of a class of its own, which raises in turn.

@@ -30,6 +30,8 @@ def nothing_is_complete(_package: str) -> bool:
 #   What the thread sees of a package then is what a circular import sees of it. Or
 #   it waits, and those who wait for it are let in in the same way, if what they see
 #   then is more: a package that is complete but for one part.
+# - Nobody who is nowhere inside enters anything before a thread that waits until all
+#   have left.
 # - Whoever was passed so goes on after those who passed it have left, even if a thread
 #   between them gives up meanwhile.
 # - Once all threads have left, nothing is held and nobody waits.
@@ -148,7 +150,7 @@ class LockGraph:
             return set()
         root = self._root(package)
         inside = self.others(thread, root)
-        in_the_way = inside | self._passers(thread)
+        in_the_way = inside | self._passers(thread) | self._first_in_line(thread)
         blockers = {
             holder
             for holder in in_the_way
@@ -187,7 +189,8 @@ class LockGraph:
         """End a wait, whatever came of it; the thread runs again."""
         if self._blockers.pop(thread, None) is None:
             return
-        self._wanted.pop(thread, None)
+        if self._wanted.pop(thread, None) == EVERYTHING:
+            self._unblock_waiters(thread)
         # Whoever took it for suspended has to wait for it after all.
         for root, holders in self._holders.items():
             if thread in holders:
@@ -249,6 +252,19 @@ class LockGraph:
 
     def _passers(self, thread: int) -> set[int]:
         return {passer for passer, _ in self._passed.get(thread, ())}
+
+    def _first_in_line(self, thread: int) -> set[int]:
+        """
+        Return the threads that wait until all have left, for one that is not inside.
+
+        Somebody would always be inside otherwise. Who is inside may enter more, and so
+        may those that it makes way for: they belong to what is waited for.
+        """
+        holders = self.holders()
+        if thread in holders or any(self._yields(each, thread) for each in holders):
+            return set()
+        wanted = self._wanted.items()
+        return {other for other, root in wanted if root == EVERYTHING} - {thread}
 
     def _forget_passing(self, is_over: Callable[[int, int, str], bool]) -> None:
         for passed, passers in list(self._passed.items()):

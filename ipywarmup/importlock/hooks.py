@@ -13,6 +13,7 @@ import atexit
 import contextlib
 import functools
 import logging
+import operator
 import os
 import sys
 import threading
@@ -20,9 +21,13 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from ipywarmup.importlock import bootstrap, filters, locks, partial, traces
+from ipywarmup.importlock import bootstrap, filters, lazy, locks, partial, traces
 from ipywarmup.importlock.births import Births
+from ipywarmup.importlock.failures import forget_orphans
+from ipywarmup.importlock.graph import EVERYTHING
+from ipywarmup.importlock.lazy import LazyBodies
 from ipywarmup.importlock.places import Wariness
+from ipywarmup.importlock.replacements import Replacements
 from ipywarmup.importlock.stacks import stacks
 
 if TYPE_CHECKING:
@@ -33,14 +38,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("ipywarmup")
 
-_IMPORTING = (bootstrap.FILE, __file__)
+_IMPORTING = (bootstrap.FILE, __file__, lazy.__file__)
 """Where the code is that is on the stack of every thread that imports, or waits."""
 
 _ASKING = (__file__, locks.__file__)
 """Where the code is that looks after threads."""
 
 _MOMENT = 0.001
-"""Seconds between two looks of a fork at where the imports are."""
+"""Seconds between two looks at where other threads are."""
+
+_TO_PARK = 0.3
+"""Seconds that an exit waits for the workers to stop; few modules take longer."""
+
+_WORTH_TELLING = 0.1
+"""Seconds from which a wait of a fork is told."""
 
 STANDARD_LIBRARY = "the standard library"
 """Counts as one package."""
@@ -70,12 +81,13 @@ def _is_complete(package: str) -> bool:
 #   or what has replaced it in `sys.modules`.
 # - Without a borrower and without an import under way, importlib is as it was found,
 #   once a borrower has given back; after one who is gone without, at the next import.
-# - In a forked child nothing is held by threads that are not there, and what they had
-#   half imported is imported anew; until all of that has been, the hooks stay in. A
-#   fork waits until no other thread is in the middle of an extension module.
+# - A fork waits until no other thread is in an import, as long as those make progress,
+#   and nobody begins one meanwhile. In the child nothing is held by threads that are
+#   not there, and what they had half imported all the same is imported anew.
 # - On a thread that imports what nobody typed, and on those that it starts meanwhile,
 #   no code of the working directory runs.
-# - Once the interpreter exits, a worker stops at its next import, and nobody waits.
+# - Once the interpreter exits, a worker stops at its next import, for which the exit
+#   waits a moment; and no import waits for another.
 # This code assumes
 # - that a module lock is acquired and released on one thread, as `with` does.
 
@@ -114,14 +126,16 @@ class ImportHooks:
         self._unrecorded: bootstrap.Functions | None = None
         self._births = Births(self._inheritance)
         # By package: the module locks that were held when the hooks went in.
-        self._foreign: dict[str, list[Any]] = {}
+        self._foreign: dict[str, list[weakref.ref[Any]]] = {}
+        # The threads that import for a warmup, and those of them that never go on.
         self._workers: set[int] = set()
+        self._parked: set[int] = set()
         self._wariness = Wariness()
-        # In a forked child, by name: the modules that its parent was importing. What
-        # is complete by then, and holds them, stays, since some modules cannot be
-        # loaded twice; so it is these same modules that are to be completed.
-        self._unfinished: dict[str, ModuleType] = {}
-        self._thaw: Callable[[], None] = lambda: None
+        self._lazy_bodies = LazyBodies(package_of, self.enter, self.release)
+        self._starts_of_forks = Replacements()
+        # The threads that let nobody into any package since they fork.
+        self._forking: set[int] = set()
+        self._still = contextlib.ExitStack()
         self._leaving = False
         self.before_extension: Callable[[str], object] = lambda _: None
 
@@ -229,9 +243,10 @@ class ImportHooks:
                 return
             self._originals.put()
             self._births.remove()
+            self._lazy_bodies.remove()
+            self._starts_of_forks.remove()
             self._originals = None
             self._foreign.clear()
-            self._unfinished.clear()
             filters.remove()
             self._on_free()
             self._record_if_wanted()
@@ -242,10 +257,7 @@ class ImportHooks:
         return not (
             self.locks.is_inside(package)
             or self._leaving
-            or any(
-                module_lock.owner == threading.get_ident()
-                for module_lock in self._foreign.get(package, ())
-            )
+            or threading.get_ident() in self._foreign_owners(package)
         )
 
     def wait_for(self, module: str) -> bool:
@@ -279,18 +291,26 @@ class ImportHooks:
             False if the module's lock was left alone: its owner waits for the
             calling thread, which sees the module as a circular import does.
         """
+        with bootstrap.without_import_lock():
+            self.enter(package)
+            try:
+                return self._acquire_module(module_lock)
+            except BaseException:
+                self.release(package)
+                raise
+
+    def enter(self, package: str) -> None:
+        """Acquire a package's lock, and wait for what began without it."""
         if self._leaving:
             self._park()
         try:
-            with bootstrap.without_import_lock():
-                self.locks.acquire(package)
-                try:
-                    if self._foreign:
-                        self._wait_for_foreign(package)
-                    return self._acquire_module(module_lock)
-                except BaseException:
-                    self.locks.release(package)
-                    raise
+            self.locks.acquire(package)
+            try:
+                if self._foreign:
+                    self._wait_for_foreign(package)
+            except BaseException:
+                self.locks.release(package)
+                raise
         except BaseException:
             # The last warmup may have ended while this thread waited.
             self._remove_if_idle()
@@ -332,8 +352,9 @@ class ImportHooks:
     def _wait_for_foreign(self, package: str) -> bool:
         """Wait for imports of a package that began before the hooks went in."""
         complete = True
-        for module_lock in self._foreign.get(package, ()):
-            if module_lock.owner is None:
+        for reference in self._foreign.get(package, ()):
+            module_lock = reference()
+            if module_lock is None or module_lock.owner is None:
                 continue
             if module_lock.owner == threading.get_ident():
                 complete = False
@@ -348,10 +369,17 @@ class ImportHooks:
     def _has_foreign(self, thread: int) -> bool:
         """Whether a thread is in an import that began before the hooks went in."""
         return any(
-            module_lock.owner == thread
-            for module_locks in list(self._foreign.values())
-            for module_lock in module_locks
+            thread in self._foreign_owners(package) for package in list(self._foreign)
         )
+
+    def _foreign_owners(self, package: str) -> set[int]:
+        """Return who is in such an import of a package."""
+        references = self._foreign.get(package, ())
+        return {
+            module_lock.owner
+            for module_lock in (reference() for reference in references)
+            if module_lock is not None and module_lock.owner is not None
+        }
 
     def _install(self) -> None:
         self._step_aside()
@@ -385,12 +413,8 @@ class ImportHooks:
 
         def module_from_spec(spec: Any) -> ModuleType:  # noqa: ANN401
             self._before_loading(spec)
-            unfinished = self._unfinished.pop(spec.name, None)
-            if unfinished is None or not bootstrap.creates_by_importlib(spec):
-                new: ModuleType = create_module(spec)
-                return new
-            _empty(unfinished, spec.name)
-            return init_and_mark(spec, unfinished)
+            new: ModuleType = create_module(spec)
+            return new
 
         partial.HIDDEN.update(
             {
@@ -405,6 +429,9 @@ class ImportHooks:
         filters.install()
         bootstrap.Functions(get_guarded_lock, init_and_mark, module_from_spec).put()
         self._births.install()
+        self._lazy_bodies.install()
+        for name in ("fork", "forkpty"):
+            self._starts_of_forks.put(os, name, self._waiting_first)
         self._note_imports_under_way()
 
     def _before_loading(self, spec: Any) -> None:  # noqa: ANN401
@@ -423,7 +450,8 @@ class ImportHooks:
         """Remember what began without the package locks, to wait for it."""
         for name, module_lock in bootstrap.held_locks():
             package = package_of(name)
-            self._foreign.setdefault(package, []).append(module_lock)
+            # One that nobody holds any more goes as it would without the hooks.
+            self._foreign.setdefault(package, []).append(weakref.ref(module_lock))
             module = sys.modules.get(name)
             if module is not None:
                 partial.mark(package, module)
@@ -463,14 +491,11 @@ class ImportHooks:
         partial.unmark(self._is_busy)
 
     def _is_busy(self, package: str) -> bool:
-        return self.locks.is_held(package) or any(
-            module_lock.owner is not None
-            for module_lock in self._foreign.get(package, ())
-        )
+        return self.locks.is_held(package) or bool(self._foreign_owners(package))
 
     def _remove_if_idle(self) -> None:
         with self.locks.frozen:
-            if self._borrowers or self._unfinished:
+            if self._borrowers:
                 return
             if self.locks:
                 self.locks.forget_gone()
@@ -497,80 +522,112 @@ class ImportHooks:
 
     def _park(self) -> None:
         """Keep a worker from running on in an interpreter that is taken down."""
-        if threading.get_ident() in self._workers:
+        me = threading.get_ident()
+        if me in self._workers:
+            self._parked.add(me)
             threading.Event().wait()
 
     def leave(self) -> None:
-        """Let nobody wait for an import that will never end."""
+        """
+        Let nobody wait for an import that will never end, and the workers stop.
+
+        What they run may be in native code, without the GIL, and would meet the end of
+        the process there. So they get a while to come to their next import, or to the
+        end of their last.
+        """
         self._leaving = True
         self.locks.open()
+        until = time.monotonic() + _TO_PARK
+        while not self._workers <= self._parked and time.monotonic() < until:
+            time.sleep(_MOMENT)
+
+    def _waiting_first(self, fork: Callable[[], object]) -> Callable[[], object]:
+        """Return what waits for the imports under way, and then forks."""
+
+        def wait() -> Callable[[], object]:
+            self._wait_to_fork()
+            return fork
+
+        # No function in Python calls the original: it would be the one that a warning
+        # of the fork names.
+        forks = map(operator.call, iter(wait, None))
+        return forks.__next__
+
+    def _wait_to_fork(self) -> None:
+        """
+        Wait until no other thread is in an import, and let nobody begin one.
+
+        Some packages cannot be imported again where half of them is there already:
+        torch, for one. So a fork waits for those under way, as an import of them
+        would. Who imports cannot wait for others so.
+        """
+        me = threading.get_ident()
+        if self._leaving or me in self._forking or self.locks.parent() is not None:
+            return
+        began = time.monotonic()
+        self.locks.acquire(EVERYTHING)
+        self._forking.add(me)
+        try:
+            for package in list(self._foreign):
+                self._wait_for_foreign(package)
+        except BaseException:  # Ctrl-C
+            self._stop_forking()
+            raise
+        waited = time.monotonic() - began
+        if waited >= _WORTH_TELLING:
+            logger.info("a fork waited %.1f s for imports on other threads", waited)
+
+    def _stop_forking(self) -> None:
+        me = threading.get_ident()
+        if me in self._forking:
+            self._forking.discard(me)
+            self.release(EVERYTHING)
 
     def before_fork(self) -> None:
-        """Fork where no import is at a point that a child could not go back to."""
-        me = threading.get_ident()
-        seen: object = None
-        since = time.monotonic()
+        """Fork where no other thread is between two steps of a change."""
+        still = self._still = contextlib.ExitStack()
+        still.enter_context(self._standstill())
+
+    @contextlib.contextmanager
+    def _standstill(self) -> Iterator[None]:
+        """Let no thread begin an import, or change the locks, during a block."""
         while True:
-            stack = contextlib.ExitStack()
-            # After a Ctrl-C that is raised here the process forks all the same.
-            self._thaw = stack.close
-            stack.enter_context(bootstrap.beginning_no_import())
-            # Who is in a finder has the import lock already, and may want the other.
-            if not self.locks.frozen.acquire(blocking=False):
-                stack.close()
-                time.sleep(_MOMENT)
-                continue
-            stack.callback(self.locks.frozen.release)
-            with stacks() as tops:
-                loading = {
-                    thread: (id(frame), frame.f_lasti)
-                    for thread, frame in tops.items()
-                    if thread != me
-                    and bootstrap.is_loading(frame)
-                    and not self.locks.is_waiting(thread)
-                }
-            now = time.monotonic()
-            if loading != seen:
-                seen, since = loading, now
-            patient = self.installed and not self._leaving
-            if not loading or not patient or now - since >= self.locks.patience:
-                return
-            stack.close()
+            # Who is in a finder has the import lock, and may want the other one.
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(bootstrap.beginning_no_import())
+                if self.locks.frozen.acquire(blocking=False):
+                    stack.callback(self.locks.frozen.release)
+                    yield
+                    return
             time.sleep(_MOMENT)
 
     def after_fork_in_parent(self) -> None:
         """Let the other threads go on."""
-        thaw, self._thaw = self._thaw, lambda: None
-        thaw()
+        self._still.close()
+        self._stop_forking()
 
     def after_fork(self) -> None:
         """Forget the threads that are not in this process, and their imports."""
         me = threading.get_ident()
-        self._thaw = lambda: None
         self.locks.forget_others()
-        unfinished = bootstrap.forget_threads(me)
+        forget_orphans(bootstrap.forget_threads(me))
         self._foreign.clear()
         self._workers &= {me}
         self._borrowers.clear()
         if self._workers or self._wariness.directory() is not None:
             self._borrowers[threading.current_thread()] = 1
-        if self.installed:
-            self._unfinished = unfinished
+        self._forking &= {me}
+        self._stop_forking()
         self._remove_if_idle()
-
-
-def _empty(module: ModuleType, name: str) -> None:
-    """Take out of a module all that its body is about to define, submodules aside."""
-    attributes = vars(module)
-    for attribute, value in list(attributes.items()):
-        if sys.modules.get(f"{name}.{attribute}") is not value:
-            del attributes[attribute]
 
 
 class _GuardedLock:
     """The lock of a module, behind that of its package."""
 
-    __slots__ = ("_hooks", "_lane", "_module_lock", "_name", "_package", "_taken")
+    __slots__ = (
+        *("_hooks", "_lane", "_module_lock", "_name", "_package", "_taken"),
+        "__weakref__",  # as that of the module has
+    )
 
     def __init__(
         self,

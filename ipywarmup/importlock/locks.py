@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,7 +22,8 @@ _LOOKS = 10
 
 
 _MODULE_PATIENCE = 10
-"""How many times longer a single module is waited for than a package."""
+"""How many times longer a single module is waited for than a package. A thread that
+wants every package waits that long, too, whatever progress the others make."""
 
 _MOMENT = 0.005
 """Seconds between two looks of a thread that waits for something else than a lock."""
@@ -31,8 +33,12 @@ class _Watch:
     """Tells when threads have stood still for too long."""
 
     def __init__(self) -> None:
-        self._since = time.monotonic()
+        self._began = self._since = time.monotonic()
         self._seen: dict[int, object | None] = {}
+
+    def age(self) -> float:
+        """Return for how many seconds it has watched."""
+        return time.monotonic() - self._began
 
     def is_still(self, pulses: dict[int, object | None], seconds: float) -> bool:
         """Whether the pulses have been the same for so long."""
@@ -162,7 +168,7 @@ class PackageLocks:
                 self._condition.notify_all()
                 raise
         for reason in reasons:
-            self._report(f"entered {package!r} while others are in it: {reason}")
+            self._report(f"entered {_name(package)} while others are in it: {reason}")
         return alone
 
     def release(self, package: str) -> None:
@@ -303,6 +309,9 @@ class PackageLocks:
     def _wait(self, me: int, package: str, reasons: list[str]) -> set[str]:
         """Wait until a package can be entered, and enter it; call under the lock."""
         watch = _Watch()
+        longest = (
+            self.patience * _MODULE_PATIENCE if package == EVERYTHING else math.inf
+        )
         # Others may be let in since this thread waits.
         self._condition.notify_all()
         while (circle := self._graph.enter(me, package)) is None:
@@ -313,10 +322,13 @@ class PackageLocks:
                 reasons.append("a thread in it does not import any more")
             if gone:
                 continue
-            if self._is_open or watch.is_still(pulses, self.patience):
+            still = watch.is_still(pulses, self.patience)
+            if self._is_open or still or watch.age() >= longest:
                 self._give_up(pulses)
+                seconds = self.patience if still else longest
                 reasons.append(
-                    f"no progress for {self.patience:g} s, what it lacks yet is missing"
+                    f"no {'progress' if still else 'end'} for {seconds:g} s, what it"
+                    " lacks yet is missing"
                 )
                 return self._graph.enter(me, package, force=True) or set()
             wait = self._waiting(me)
@@ -372,5 +384,9 @@ class PackageLocks:
         }
 
 
+def _name(package: str) -> str:
+    return "every package" if package == EVERYTHING else repr(package)
+
+
 def _names(packages: Collection[str]) -> str:
-    return " and ".join(repr(package) for package in sorted(packages))
+    return " and ".join(_name(package) for package in sorted(packages))

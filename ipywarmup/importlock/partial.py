@@ -73,7 +73,7 @@ def _look_up(half_built: ModuleType, name: str) -> Any:  # noqa: ANN401 - of any
         module = sys.modules.get(_name_of(half_built))
         if module is None:
             module = half_built
-        if type(module) is not _HalfBuilt:
+        if type(module) is not HalfBuilt:
             return getattr(module, name)
     # Raises what a plain module raises, in its words.
     return ModuleType.__getattribute__(half_built, name)
@@ -132,7 +132,7 @@ class _LikeModuleType(type):
         return types.new_class(name, plain, named, lambda body: body.update(namespace))
 
 
-class _HalfBuilt(ModuleType, metaclass=_LikeModuleType):
+class HalfBuilt(ModuleType, metaclass=_LikeModuleType):
     """A module whose body still runs."""
 
     # For speed: that of a plain module would be called as a function each time. What
@@ -142,12 +142,13 @@ class _HalfBuilt(ModuleType, metaclass=_LikeModuleType):
     __getattr__ = _LookUp()  # type: ignore[misc]
 
     def __dir__(self) -> list[str]:
+        """Return the names in it once its body has run."""
         _wait_for(_name_of(self))
         return list(ModuleType.__dir__(self))
 
 
-_HalfBuilt.__name__ = _HalfBuilt.__qualname__ = ModuleType.__name__
-_HalfBuilt.__module__ = ModuleType.__module__
+HalfBuilt.__name__ = HalfBuilt.__qualname__ = ModuleType.__name__
+HalfBuilt.__module__ = ModuleType.__module__
 _LikeModuleType.__name__ = _LikeModuleType.__qualname__ = type.__name__
 
 # By package.
@@ -157,8 +158,13 @@ _marked: dict[str, list[Any]] = {}
 def mark(package: str, module: ModuleType) -> None:
     """Make a module, unless it is of a class of its own, wait for its package."""
     if type(module) is ModuleType:
-        module.__class__ = _HalfBuilt
+        module.__class__ = HalfBuilt
         _marked.setdefault(package, []).append(module)
+
+
+def expect(package: str, module: ModuleType) -> None:
+    """Have a module made plain with its package that is yet to become half-built."""
+    _marked.setdefault(package, []).append(module)
 
 
 def unmark(is_held: Callable[[str], bool]) -> None:
@@ -166,8 +172,13 @@ def unmark(is_held: Callable[[str], bool]) -> None:
     # Other threads mark modules of other packages meanwhile.
     for package in [package for package in list(_marked) if not is_held(package)]:
         for module in _marked.pop(package):
-            if type(module) is _HalfBuilt:
+            if type(module) is HalfBuilt:
                 module.__class__ = ModuleType  # type: ignore[assignment]
+            # What a lazy one becomes in the end.
+            spec = ModuleType.__getattribute__(module, "__dict__").get("__spec__")
+            state = getattr(spec, "loader_state", None)
+            if isinstance(state, dict) and state.get("__class__") is HalfBuilt:
+                state["__class__"] = ModuleType
 
 
 # Who looks for something else meanwhile, by thread and module.
@@ -224,7 +235,7 @@ def stand_in(modules: list[ModuleType], name: str) -> None:
     for module in modules:
         if module is not sys.modules.get(name) and type(module) in {
             ModuleType,
-            _HalfBuilt,
+            HalfBuilt,
         }:
             module.__class__ = _StandIn
 
@@ -255,5 +266,5 @@ def by_name(module: ModuleType) -> tuple[Callable[..., Any], tuple[str]]:
     return importlib.import_module, (_name_of(module),)
 
 
-for _class in (_HalfBuilt, _StandIn):
+for _class in (HalfBuilt, _StandIn):
     copyreg.pickle(_class, by_name)

@@ -259,7 +259,7 @@ class RecordingLock:
     lane : Lane
     """
 
-    __slots__ = ("_lane", "_module", "_module_lock")
+    __slots__ = ("__weakref__", "_lane", "_module", "_module_lock")
 
     def __init__(self, module: str, module_lock: object, lane: Lane) -> None:
         self._module = module

@@ -6,14 +6,16 @@ It knows the loader of glibc on Linux, versions 2.31 to 2.41, x86-64 and aarch64
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
 import struct
-from contextlib import closing
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ipywarmup.leaving import when_leaving
 from ipywarmup.responsiveness import elf
 
 if TYPE_CHECKING:
@@ -138,9 +140,63 @@ def _c() -> _C:
     return functions
 
 
+# Whoever has it keeps others from opening libraries without the GIL. Constructors of
+# a library run then, and the process must neither fork nor be taken down beside them.
+_opening = threading.RLock()
+
+
 def open_without_gil(path: str, mode: int) -> bool:
-    """Open a shared library while other Python threads run."""
-    return bool(_c().dlopen_without_gil(os.fsencode(path), mode))
+    """
+    Open a shared library while other Python threads run.
+
+    Returns
+    -------
+    bool
+        False if it cannot be opened, or not now: another one is being opened, the
+        process forks, or the interpreter leaves. A fork and an exit that come meanwhile
+        wait for it, as they would have to wait for the GIL otherwise.
+    """
+    lock = _opening
+    if not lock.acquire(blocking=False):
+        return False
+    try:
+        return bool(_c().dlopen_without_gil(os.fsencode(path), mode))
+    finally:
+        lock.release()
+
+
+def _wait_for_constructors() -> None:
+    """Wait for what is being opened without the GIL, and let nothing else be."""
+    interrupt = None
+    while True:
+        try:
+            _opening.acquire()
+        except KeyboardInterrupt as error:
+            # The process would go on beside the constructors.
+            interrupt = error
+        else:
+            break
+    if interrupt is not None:
+        raise interrupt
+
+
+def _go_on_in_parent() -> None:
+    with contextlib.suppress(RuntimeError):  # Ctrl-C has come before the wait
+        _opening.release()
+
+
+def _go_on_in_child() -> None:
+    global _opening  # noqa: PLW0603 - the old one is held by who has forked
+    _opening = threading.RLock()
+
+
+when_leaving(_wait_for_constructors)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_wait_for_constructors,
+        after_in_parent=_go_on_in_parent,
+        after_in_child=_go_on_in_child,
+    )
 
 
 def where_open(name: str) -> str | None:
@@ -161,7 +217,7 @@ class Library:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        with closing(File(path)) as file:
+        with contextlib.closing(File(path)) as file:
             self.dynamic = elf.parse(file.read)
             # To map a file that ends too early is to die of a bus error.
             if file.size() < self.dynamic.size:
@@ -170,7 +226,7 @@ class Library:
     @functools.cached_property
     def symbols(self) -> elf.Symbols:
         """Its dynamic symbols."""
-        with closing(File(self.path)) as file:
+        with contextlib.closing(File(self.path)) as file:
             return elf.symbols(file.read, self.dynamic)
 
     @functools.cached_property
@@ -187,7 +243,7 @@ class Library:
         hashes : set of int, optional
             Look at the symbols with these hashes only.
         """
-        with closing(File(self.path)) as file:
+        with contextlib.closing(File(self.path)) as file:
             return elf.differing(file.read, self.dynamic, self.symbols, hashes)
 
     def uses_python(self) -> bool:

@@ -47,9 +47,6 @@ def check(modules):
         assert sys.modules[module].__spec__._initializing is False
     assert manager.wait(30), manager.status()
     assert manager.status()["failed"] == [], manager.canaries()
-    # Until what was half-built is imported anew, importlib has to be helped.
-    for name in list(hooks._unfinished):
-        importlib.import_module(name)
     assert signals.patched() == signals.originals, "importlib"
 
 def say(modules):
@@ -72,21 +69,81 @@ def in_child(modules):
     assert os.waitpid(child, 0)[1] == 0
     return said
 """
+# Tells once somebody waits for an import, which has not ended before.
+WAITING = """
+from ipywarmup.importlock.hooks import hooks
+import signals
+def watch():
+    wait = hooks.locks._condition.wait
+    def watched_wait(timeout=None):
+        signals.tell("waiting")
+        return wait(timeout)
+    hooks.locks._condition.wait = watched_wait
+"""
+# One package is half-built until somebody waits for it, one until a fork is over.
 HALF = {
     "forking.py": CHILD,
+    "waiting.py": WAITING,
     "half/__init__.py": """
         import half.part, signals
         signals.tell("half")
-        signals.hear("forked")
+        signals.hear("waiting")
         answer = 42
     """,
-    "half/part.py": "",
+    "half/part.py": "answer = 42",
     "other.py": "import half\nanswer = half.answer",
+    "stuck/__init__.py": """
+        import stuck.part, signals
+        signals.tell("stuck")
+        signals.hear("forked")
+        answer = stuck.part.answer
+    """,
+    "stuck/part.py": "answer = 42",
 }
 
 
-def test_a_child_of_the_main_thread(run_trial: RunTrial) -> None:
-    """It imports what was half-built and the rest; the parent goes on unharmed."""
+def test_a_fork_waits_for_the_import_under_way(run_trial: RunTrial) -> None:
+    """The child has all of it, nothing was begun meanwhile, and the log tells."""
+    report = run_trial(
+        "guarded",
+        HALF,
+        warm=["half", "other"],
+        main="""
+            import logging, os, signals
+            told = []
+            class Handler(logging.Handler):
+                def emit(self, record):
+                    told.append(record.getMessage())
+            logging.getLogger("ipywarmup").addHandler(Handler())
+            logging.getLogger("ipywarmup").setLevel("INFO")
+            signals.hear("half")
+            import waiting
+            from ipywarmup.importlock import hooks
+            hooks._WORTH_TELLING = 0.0
+            waiting.watch()
+            reading, writing = os.pipe()
+            child = os.fork()
+            if not child:
+                import sys
+                half = sys.modules["half"]
+                said = half.answer, type(half).__name__, "other" in sys.modules
+                os.write(writing, repr(said).encode())
+                os._exit(0)
+            os.close(writing)
+            with open(reading) as pipe:
+                said = pipe.read()
+            assert os.waitpid(child, 0)[1] == 0
+            import other
+            told = [line.partition(" ")[2][:6] for line in told]
+            result = said, other.answer, told
+        """,
+    )
+    assert report.errors == []
+    assert report.result == "(\"(42, 'module', False)\", 42, ['fork w'])"
+
+
+def test_children_of_the_main_thread(run_trial: RunTrial) -> None:
+    """They import what was half-built and the rest; the parent goes on unharmed."""
     report = run_trial(
         "guarded",
         HALF,
@@ -94,15 +151,190 @@ def test_a_child_of_the_main_thread(run_trial: RunTrial) -> None:
         main="""
             import signals
             signals.hear("half")
-            import forking
+            import forking, waiting
+            waiting.watch()
             said = [forking.in_child(["half", "other", "json.tool"]) for _ in range(2)]
-            signals.tell("forked")
             import half
             result = *said, half.answer, type(half).__name__
         """,
     )
     assert report.result == "('fine', 'fine', 42, 'module')"
     assert report.errors == []
+
+
+def test_a_fork_that_has_waited_for_too_long(run_trial: RunTrial) -> None:
+    """Its child imports anew what stood still, a submodule that had ended included."""
+    report = run_trial(
+        "guarded",
+        HALF,
+        warm=["stuck", "other"],
+        main="""
+            import signals
+            signals.hear("stuck")
+            import forking
+            from ipywarmup.importlock.hooks import hooks
+            hooks.locks.patience = 0.05
+            said = [forking.in_child(["stuck", "json.tool"]) for _ in range(2)]
+            hooks.locks.patience = 10.0
+            signals.tell("forked")
+            import stuck
+            result = *said, stuck.answer, type(stuck).__name__
+        """,
+    )
+    assert report.result == "('fine', 'fine', 42, 'module')"
+    assert report.errors == []
+
+
+def test_a_fork_beside_an_import_without_end(run_trial: RunTrial) -> None:
+    """It waits no longer than ten times as long as for one that stands still."""
+    report = run_trial(
+        "guarded",
+        {
+            **HALF,
+            "endless.py": """
+                import signals
+                signals.tell("endless")
+                step = 0
+                while not signals.told("forked"):
+                    step += 1
+                    exec(f"step_{step} = 1")
+            """,
+        },
+        warm=["endless"],
+        main="""
+            import signals
+            signals.hear("endless")
+            import forking
+            from ipywarmup.importlock.hooks import hooks
+            hooks.locks.patience = 0.05
+            said = forking.in_child(["json.tool"])
+            signals.tell("forked")
+            result = said
+        """,
+    )
+    assert report.result == "'fine'"
+    assert report.errors == []
+
+
+def test_a_fork_by_a_name_bound_before(run_trial: RunTrial) -> None:
+    """Nobody can make it wait; its child imports anew what was half-built."""
+    report = run_trial(
+        "guarded",
+        HALF,
+        warm=["stuck"],
+        main="""
+            import os, signals
+            signals.hear("stuck")
+            import forking
+            os.fork = next(
+                function for function in signals.originals
+                if getattr(function, "__name__", None) == "fork"
+            )
+            said = forking.in_child(["stuck", "json.tool"])
+            signals.tell("forked")
+            import stuck
+            result = said, stuck.answer
+        """,
+    )
+    assert report.result == "('fine', 42)"
+    assert report.errors == []
+
+
+def test_a_wait_of_a_fork_can_be_interrupted(run_trial: RunTrial) -> None:
+    """Ctrl-C is raised where the fork is, no child is made, and the next fork works."""
+    report = run_trial(
+        "guarded",
+        HALF,
+        warm=["stuck", "other"],
+        main="""
+            import _thread, os, signals
+            signals.hear("stuck")
+            import forking
+            from ipywarmup.importlock.hooks import hooks
+            wait = hooks.locks._condition.wait
+            def interrupted_wait(timeout=None):
+                hooks.locks._condition.wait = wait
+                _thread.interrupt_main()
+                return wait(timeout)
+            hooks.locks._condition.wait = interrupted_wait
+            try:
+                os.fork()
+            except KeyboardInterrupt:
+                result = "interrupted",
+            try:
+                os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                result += "no child",
+            signals.tell("forked")
+            signals.tell("waiting")
+            import other
+            result += forking.in_child(["other"]), other.answer
+        """,
+    )
+    assert report.errors == []
+    assert report.result == "('interrupted', 'no child', 'fine', 42)"
+
+
+def test_nobody_stands_between_a_fork_and_its_caller(run_trial: RunTrial) -> None:
+    """What Python says of the fork, a warning since 3.12, names the user's own line."""
+    report = run_trial(
+        "guarded",
+        HALF,
+        warm=["half"],
+        main="""
+            import os, signals, sys
+            signals.hear("half")
+            import waiting
+            waiting.watch()
+            callers = []
+            def note(event, arguments):
+                if event == "os.fork":
+                    callers.append(sys._getframe(1).f_code.co_filename)
+            sys.addaudithook(note)
+            child = os.fork()
+            if not child:
+                os._exit(0)
+            result = os.waitpid(child, 0)[1], callers
+        """,
+    )
+    assert report.errors == []
+    assert report.result == "(0, ['<main>'])"
+
+
+def test_what_is_to_be_called_around_forks_is_called_in_pairs(
+    run_trial: RunTrial,
+) -> None:
+    """What an import adds that the fork waits for is called before it, and after."""
+    report = run_trial(
+        "guarded",
+        {
+            **HALF,
+            "adds.py": """
+                import os, signals
+                signals.tell("half")
+                signals.hear("waiting")
+                called = []
+                os.register_at_fork(
+                    before=lambda: called.append("before"),
+                    after_in_parent=lambda: called.append("after"),
+                )
+            """,
+        },
+        warm=["adds"],
+        main="""
+            import os, signals
+            signals.hear("half")
+            import waiting
+            waiting.watch()
+            child = os.fork()
+            if not child:
+                os._exit(0)
+            import adds
+            result = os.waitpid(child, 0)[1], adds.called
+        """,
+    )
+    assert report.errors == []
+    assert report.result == "(0, ['before', 'after'])"
 
 
 def test_a_child_of_multiprocessing(run_trial: RunTrial) -> None:
@@ -114,7 +346,8 @@ def test_a_child_of_multiprocessing(run_trial: RunTrial) -> None:
         main="""
             import signals
             signals.hear("half")
-            import forking, multiprocessing
+            import forking, multiprocessing, waiting
+            waiting.watch()
             context = multiprocessing.get_context("fork")
             reading, writing = context.Pipe(duplex=False)
             def work():
@@ -123,7 +356,6 @@ def test_a_child_of_multiprocessing(run_trial: RunTrial) -> None:
             process.start()
             said = reading.recv()
             process.join()
-            signals.tell("forked")
             import half
             result = said, process.exitcode, half.answer
         """,
@@ -132,19 +364,20 @@ def test_a_child_of_multiprocessing(run_trial: RunTrial) -> None:
     assert report.errors == []
 
 
-def test_a_subprocess(run_trial: RunTrial) -> None:
-    """A new interpreter, with code of ours to run before it, starts as ever."""
+@pytest.mark.parametrize("before", [None, "sys.stdout.flush"])
+def test_a_subprocess(run_trial: RunTrial, before: str | None) -> None:
+    """A new interpreter starts without waiting, with code to run before it, too."""
     report = run_trial(
         "guarded",
         HALF,
-        warm=["half"],
-        main="""
+        warm=["stuck"],
+        main=f"""
             import signals
-            signals.hear("half")
+            signals.hear("stuck")
             import subprocess, sys
             done = subprocess.run(
                 [sys.executable, "-c", "import json.tool; print(42)"],
-                capture_output=True, text=True, preexec_fn=lambda: sys.stdout.flush(),
+                capture_output=True, text=True, preexec_fn={before},
             )
             signals.tell("forked")
             result = done.returncode, done.stdout, done.stderr
@@ -185,12 +418,39 @@ def test_a_child_of_the_worker(run_trial: RunTrial) -> None:
     assert report.errors == []
 
 
+def test_a_child_of_a_thread_that_an_import_starts(run_trial: RunTrial) -> None:
+    """It waits for no import: the one that has started it would never end."""
+    report = run_trial(
+        "guarded",
+        {
+            "forks.py": """
+                import os, threading
+                status = []
+                def fork():
+                    child = os.fork()
+                    if not child:
+                        import json.tool
+                        os._exit(0)
+                    status.append(os.waitpid(child, 0)[1])
+                thread = threading.Thread(target=fork)
+                thread.start()
+                thread.join()
+            """,
+        },
+        warm=["forks"],
+        main="import forks; result = forks.status",
+    )
+    assert report.errors == []
+    assert report.result == "[0]"
+
+
 def test_a_fork_amid_a_lock_of_the_standard_library(run_trial: RunTrial) -> None:
     """It waits until a lock is free that nothing would free in the child."""
     report = run_trial(
         "guarded",
         {
             "forking.py": CHILD,
+            "waiting.py": WAITING,
             "configured.py": """
                 import sys, sysconfig
                 sys.modules.pop(sysconfig._get_sysconfigdata_name(), None)
@@ -201,22 +461,16 @@ def test_a_fork_amid_a_lock_of_the_standard_library(run_trial: RunTrial) -> None
             f"{CONFIGURATION}.py": """
                 import signals
                 signals.tell("half")
-                signals.hear("looked")
+                signals.hear("waiting")
                 build_time_vars = {}
             """,
         },
         warm=["configured"],
         main="""
             import signals
-            from ipywarmup.importlock import bootstrap
-            is_loading = bootstrap.is_loading
-            def look(frame):
-                loading = is_loading(frame)
-                signals.tell("looked")
-                return loading
-            bootstrap.is_loading = look
             signals.hear("half")
-            import forking
+            import forking, waiting
+            waiting.watch()
             result = forking.in_child(["configured"])
             import configured, sys
             result = result, configured.version == "%d.%d" % sys.version_info[:2]
@@ -226,35 +480,34 @@ def test_a_fork_amid_a_lock_of_the_standard_library(run_trial: RunTrial) -> None
     assert report.result == "('fine', True)"
 
 
-def test_children_of_random_moments(run_trial: RunTrial) -> None:
-    """Twenty forks in the middle of pandas and scikit-learn: all import them."""
+@pytest.mark.parametrize("modules", [30, 200, 500])
+def test_a_child_of_the_middle_of_heavy_packages(
+    run_trial: RunTrial, modules: int
+) -> None:
+    """However far pandas and scikit-learn are, it imports them."""
     report = run_trial(
         "guarded",
         {"forking.py": CHILD},
         warm=[],
-        main="""
-            import forking, ipywarmup, random, signals, sys
+        main=f"""
+            import forking, ipywarmup, signals, sys
             class Counter:
                 # By modules, not by time: the middle is the middle on any machine.
-                moments = random.Random(3).sample(range(1, 700), 20)
-                seen = 0
+                left = {modules}
                 def find_spec(self, *_):
-                    self.seen += 1
-                    if self.seen in self.moments:
+                    self.left -= 1
+                    if not self.left:
                         signals.tell("moment")
-            counter = Counter()
-            sys.meta_path.insert(0, counter)
+            sys.meta_path.insert(0, Counter())
             manager = ipywarmup.get_manager()
             manager.extend(["pandas", "sklearn"])
-            said = []
-            for time in range(1, 21):
-                signals.hear("moment", time)
-                said.append(forking.in_child(["numpy", "pandas", "sklearn"]))
+            signals.hear("moment")
+            said = forking.in_child(["numpy", "pandas", "sklearn"])
             import pandas, sklearn.ensemble
-            result = set(said), pandas.DataFrame.__name__
+            result = said, pandas.DataFrame.__name__
         """,
     )
-    assert report.result == "({'fine'}, 'DataFrame')"
+    assert report.result == "('fine', 'DataFrame')"
     assert report.errors == []
 
 

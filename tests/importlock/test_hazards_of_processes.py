@@ -208,6 +208,8 @@ def test_a_fork_in_the_middle_of_an_import(compare: Compare) -> None:
                 import half
                 return str(half.answer)
             signals.hear("half")
+            from ipywarmup.importlock.hooks import hooks
+            hooks.locks.patience = 0.05  # the fork waits no longer than that
             reading, writing = os.pipe()
             child = os.fork()
             if not child:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 import threading
 from types import ModuleType
@@ -241,3 +242,22 @@ def test_reload_is_locked(
         thread.join(TIMEOUT)
     assert sys.modules[name] is module
     assert type(module) is ModuleType
+
+
+def test_the_tests_of_python_for_module_locks() -> None:
+    """They pass with the hooks in: a lock lives as long as somebody has it."""
+    pytest.importorskip(
+        "test.test_importlib.test_locks", reason="this Python comes without its tests"
+    )
+    program = (
+        "import sys, unittest; from ipywarmup.importlock.hooks import hooks;"
+        " hooks.borrow(); import test.test_importlib.test_locks as tests;"
+        " assert hooks.installed;"
+        " suite = unittest.defaultTestLoader.loadTestsFromModule(tests);"
+        " result = unittest.TextTestRunner().run(suite);"
+        " sys.exit(not (result.wasSuccessful() and result.testsRun))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr

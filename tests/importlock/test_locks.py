@@ -179,9 +179,9 @@ def test_alone(steered: Steered) -> None:
     """Nobody is inside anything while a thread is alone, and nobody enters."""
     block = steered.locks.alone()
     steered.acquire("holder", "P")
+    assert steered.acquire("two", "Q") is True
     steered.crew.do("one", block.__enter__)
     assert steered.crew.sleeps("one")
-    assert steered.acquire("two", "Q") is True
     steered.release("holder", "P")
     assert steered.crew.sleeps("one")
     steered.release("two", "Q")
@@ -192,6 +192,22 @@ def test_alone(steered: Steered) -> None:
     steered.crew.do("one", block.__exit__, None, None, None)
     assert not steered.crew.sleeps("two")
     steered.release("two", "Q")
+
+
+def test_who_waits_to_be_alone_comes_before_those_who_begin(steered: Steered) -> None:
+    """Who is inside may enter more, nobody else anything, until that one gives up."""
+    block = steered.locks.alone()
+    steered.acquire("holder", "P")
+    steered.crew.do("one", block.__enter__)
+    assert steered.acquire("two", "R") is None
+    assert steered.acquire("holder", "Q") is True
+    steered.release("holder", "Q")
+    steered.release("holder", "P")
+    assert not steered.crew.sleeps("one")
+    assert steered.crew.sleeps("two")
+    steered.crew.do("one", block.__exit__, None, None, None)
+    assert not steered.crew.sleeps("two")
+    steered.release("two", "R")
 
 
 def test_a_wait_for_a_thread_counts(steered: Steered) -> None:

@@ -46,7 +46,7 @@ coming.start()
 gc.set_threshold(25, 10, 10)
 sys.setswitchinterval(1e-5)
 followed = 0
-for _ in range(1000):
+while followed <= 1000:
     for _ in range(9):
         Cycle()
     with stacks() as tops:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import _thread
 import faulthandler
-import importlib
+import importlib.util
 import json
+import os
 import sys
 import threading
 import traceback
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 STARTERS = "_start_new_thread", "_start_joinable_thread"
 """What threads are started with; see `births.py`."""
+
+FORKS = "fork", "forkpty"
+"""What processes are forked with; see `hooks.py`."""
 
 LIMIT = 30.0
 """Seconds after which a program counts as stuck, and shows where."""
@@ -41,6 +45,8 @@ def patched() -> tuple[object, ...]:
         bootstrap._init_module_attrs,
         bootstrap.module_from_spec,
         _thread.start_new_thread,
+        importlib.util._LazyModule.__getattribute__,  # type: ignore[attr-defined]
+        *(vars(os)[name] for name in FORKS if name in vars(os)),
         *(vars(threading)[name] for name in STARTERS if name in vars(threading)),
         sys.stdout,
         sys.stderr,
