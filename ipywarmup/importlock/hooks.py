@@ -545,8 +545,13 @@ class ImportHooks:
         """Return what waits for the imports under way, and then forks."""
 
         def wait() -> Callable[[], object]:
-            self._wait_to_fork()
-            return fork
+            try:
+                self._wait_to_fork()
+            except BaseException:  # Ctrl-C
+                self._stop_forking()
+                raise
+            else:
+                return fork
 
         # No function in Python calls the original: it would be the one that a warning
         # of the fork names.
@@ -565,14 +570,10 @@ class ImportHooks:
         if self._leaving or me in self._forking or self.locks.parent() is not None:
             return
         began = time.monotonic()
-        self.locks.acquire(EVERYTHING)
         self._forking.add(me)
-        try:
-            for package in list(self._foreign):
-                self._wait_for_foreign(package)
-        except BaseException:  # Ctrl-C
-            self._stop_forking()
-            raise
+        self.locks.acquire(EVERYTHING)
+        for package in list(self._foreign):
+            self._wait_for_foreign(package)
         waited = time.monotonic() - began
         if waited >= _WORTH_TELLING:
             logger.info("a fork waited %.1f s for imports on other threads", waited)

@@ -140,9 +140,16 @@ def _c() -> _C:
     return functions
 
 
-# Whoever has it keeps others from opening libraries without the GIL. Constructors of
-# a library run then, and the process must neither fork nor be taken down beside them.
+# Guarantees
+# - Constructors of a library that is opened without the GIL have run when the process
+#   forks, and when the interpreter leaves: both wait for them, as they would have to
+#   wait for the GIL otherwise. After that none begin.
+# - A worker waits for neither, since those may wait for the worker.
+# This code assumes
+# - that constructors do not wait for Python.
+
 _opening = threading.RLock()
+_is_leaving = False
 
 
 def open_without_gil(path: str, mode: int) -> bool:
@@ -152,21 +159,22 @@ def open_without_gil(path: str, mode: int) -> bool:
     Returns
     -------
     bool
-        False if it cannot be opened, or not now: another one is being opened, the
-        process forks, or the interpreter leaves. A fork and an exit that come meanwhile
-        wait for it, as they would have to wait for the GIL otherwise.
+        False if it cannot be opened, or not at this moment: another one is being opened
+        so, the process forks, or the interpreter leaves.
     """
     lock = _opening
     if not lock.acquire(blocking=False):
         return False
     try:
+        if _is_leaving:
+            return False
         return bool(_c().dlopen_without_gil(os.fsencode(path), mode))
     finally:
         lock.release()
 
 
 def _wait_for_constructors() -> None:
-    """Wait for what is being opened without the GIL, and let nothing else be."""
+    """Wait for those that run, and let none begin."""
     interrupt = None
     while True:
         try:
@@ -180,6 +188,12 @@ def _wait_for_constructors() -> None:
         raise interrupt
 
 
+def _leave() -> None:
+    global _is_leaving  # noqa: PLW0603 - there is one loader
+    _is_leaving = True
+    _wait_for_constructors()
+
+
 def _go_on_in_parent() -> None:
     with contextlib.suppress(RuntimeError):  # Ctrl-C has come before the wait
         _opening.release()
@@ -190,7 +204,7 @@ def _go_on_in_child() -> None:
     _opening = threading.RLock()
 
 
-when_leaving(_wait_for_constructors)
+when_leaving(_leave)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_wait_for_constructors,
