@@ -430,8 +430,8 @@ class ImportHooks:
         bootstrap.Functions(get_guarded_lock, init_and_mark, module_from_spec).put()
         self._births.install()
         self._lazy_bodies.install()
-        for name in ("fork", "forkpty"):
-            self._starts_of_forks.put(os, name, self._waiting_first)
+        # What `os.forkpty` makes runs another program at once: `!ls` waits for nothing.
+        self._starts_of_forks.put(os, "fork", self._waiting_first)
         self._note_imports_under_way()
 
     def _before_loading(self, spec: Any) -> None:  # noqa: ANN401

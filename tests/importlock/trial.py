@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 STARTERS = "_start_new_thread", "_start_joinable_thread"
 """What threads are started with; see `births.py`."""
 
-FORKS = "fork", "forkpty"
-"""What processes are forked with; see `hooks.py`."""
-
 LIMIT = 30.0
 """Seconds after which a program counts as stuck, and shows where."""
 
@@ -46,7 +43,7 @@ def patched() -> tuple[object, ...]:
         bootstrap.module_from_spec,
         _thread.start_new_thread,
         importlib.util._LazyModule.__getattribute__,  # type: ignore[attr-defined]
-        *(vars(os)[name] for name in FORKS if name in vars(os)),
+        getattr(os, "fork", None),
         *(vars(threading)[name] for name in STARTERS if name in vars(threading)),
         sys.stdout,
         sys.stderr,

@@ -56,6 +56,17 @@ def test_code_within_other_magics_waits_for_its_names(
     assert open_when_waiting(kernel, code, gate).startswith(out)
 
 
+@pytest.mark.parametrize("code", ["!echo {6 * 7}", "%%bash\necho 42"])
+def test_another_program_waits_for_no_import(
+    kernel: Kernel, write_gated: WriteGated, code: str
+) -> None:
+    """A command runs in the middle of one, unlike a fork that goes on in Python."""
+    name, gate = write_gated("VALUE = 42")
+    begin(kernel, name, gate)
+    assert kernel.execute(code).stdout.split() == ["42"]
+    gate.open()
+
+
 def test_warmup_in_the_middle_of_a_cell(
     kernel: Kernel, write_gated: WriteGated
 ) -> None:
