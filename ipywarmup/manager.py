@@ -669,6 +669,20 @@ class WarmupManager:
         self, run: Run, canary_id: int, importer: Callable[[str], Outcome]
     ) -> Outcome | None:
         """Import a queued module on this thread; None if it is not queued any more."""
+        thread_id = threading.get_ident()
+        outermost = thread_id not in self._importers
+        try:
+            return self._import_and_end(run, canary_id, importer)
+        except BaseException as interrupt:  # Ctrl-C, in between
+            self._refuse(run, [canary_id], interrupt)
+            raise
+        finally:
+            if outermost:
+                self._importers.discard(thread_id)
+
+    def _import_and_end(
+        self, run: Run, canary_id: int, importer: Callable[[str], Outcome]
+    ) -> Outcome | None:
         with self._condition:
             canary = self._canaries[canary_id - 1]
             if not canary.queued:
@@ -683,15 +697,11 @@ class WarmupManager:
             notice.records.append(canary)
             notice.on_canary = list(run.on_canary.values())
         notice.call()
-        thread_id = threading.get_ident()
-        outermost = thread_id not in self._importers
-        self._importers.add(thread_id)
+        self._importers.add(threading.get_ident())
         began = time.perf_counter()
         outcome = run.times.importing(importer)(canary.module)
         # The wall clock may be set back meanwhile; a duration comes from the other.
         ended_at = (canary.start_ts or started_at) + time.perf_counter() - began
-        if outermost:
-            self._importers.discard(thread_id)
         hint, traceback = outcome.hint(canary.module), outcome.printed_traceback
         with self._condition:
             notice = Notice(run)
@@ -715,8 +725,10 @@ class WarmupManager:
             )
             self._finish(notice, ended)
             self._conclude(notice)
-        self._follow_up(run, canary.module, outcome)
-        self._announce(notice)
+        try:
+            self._follow_up(run, canary.module, outcome)
+        finally:
+            self._announce(notice)
         return outcome
 
     def _finish(self, notice: Notice, canary: Canary) -> None:
@@ -724,9 +736,11 @@ class WarmupManager:
         self._canaries[canary.canary_id - 1] = canary
         run = notice.run
         del run.pending[canary.module]
-        if not run.pending:
-            settings.give_back(self)
-        hooks.give_back(self)
+        try:
+            if not run.pending:
+                settings.give_back(self)
+        finally:  # Ctrl-C
+            hooks.give_back(self)
         if canary.worst_stall_ms is not None:
             run.note_worst(canary.worst_stall_ms)
         run.unlogged.add(canary.module)
@@ -768,12 +782,14 @@ class WarmupManager:
 
     def _announce(self, notice: Notice) -> None:
         """Write the log, let those go who wait, call the callbacks."""
-        log.write(notice.lines)
-        with self._condition:
-            notice.run.unlogged.difference_update(
-                canary.module for canary in notice.records
-            )
-            self._condition.notify_all()
+        try:
+            log.write(notice.lines)
+        finally:
+            with self._condition:
+                notice.run.unlogged.difference_update(
+                    canary.module for canary in notice.records
+                )
+                self._condition.notify_all()
         notice.call()
 
 

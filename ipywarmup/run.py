@@ -6,6 +6,7 @@ import contextlib
 import heapq
 import logging
 import operator
+import threading
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from ipywarmup.importlock.times import Times
@@ -13,7 +14,7 @@ from ipywarmup.importlock.traces import Trace
 from ipywarmup.kernel import outside_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ipywarmup.canary import Canary
     from ipywarmup.importing import Outcome
@@ -126,18 +127,36 @@ class Notice:
 
     def call(self) -> None:
         """Call the callbacks, those of the records first."""
+        interrupt = None
+        for callback, told in self._calls():
+            try:
+                call(callback, told)
+            except KeyboardInterrupt as error:  # the others are told all the same
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+
+    def _calls(self) -> Iterator[tuple[Callable[..., object], object]]:
         for canary in self.records:
             for on_canary in self.on_canary:
-                call(on_canary, canary.to_dict())
+                yield on_canary, canary.to_dict()
         for on_complete in self.on_complete:
-            call(on_complete, {key: list(names) for key, names in self.status.items()})
+            yield on_complete, {key: list(names) for key, names in self.status.items()}
 
 
 def call(callback: Callable[..., object], *arguments: object) -> None:
-    """Call a user's callback, whose failure is its own."""
+    """
+    Call a user's callback, whose failure is its own.
+
+    Ctrl-C is not: it is raised on the main thread in whatever runs there.
+    """
     try:
         callback(*arguments)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and (
+            threading.current_thread() is threading.main_thread()
+        ):
+            raise
         # A handler whose stream is closed raises, too.
         with outside_cells(), contextlib.suppress(Exception):
             logger.exception("callback %r raised", callback)

@@ -81,11 +81,12 @@ class LockGraph:
 
     def __bool__(self) -> bool:
         """Whether any package is held, or anybody waits."""
-        return bool(self._holders or self._blockers)
+        # One without holders is there for a moment, or after a Ctrl-C at that moment.
+        return any(self._holders.values()) or bool(self._blockers)
 
     def is_held(self, package: str) -> bool:
         """Whether any thread has entered a package and not left it."""
-        return self._root(package) in self._holders
+        return bool(self._holders.get(self._root(package)))
 
     def is_alone(self, thread: int, package: str) -> bool:
         """Whether a thread is the only one that has entered a package."""
@@ -346,7 +347,8 @@ class LockGraph:
 
     def _merge(self) -> None:
         """Make packages count as one that nobody is inside of, or waits for."""
-        busy = {*self._holders, *self._wanted.values()}
+        held = {root for root, holders in self._holders.items() if holders}
+        busy = held | set(self._wanted.values())
         waiting = []
         for circle in self._circles:
             roots = {self._root(package) for package in circle}

@@ -13,15 +13,17 @@ import pytest
 
 import ipywarmup
 from ipywarmup.importlock.hooks import hooks
+from ipywarmup.manager import WarmupManager
 from ipywarmup.pool import WarmupPool
 from ipywarmup.responsiveness.settings import settings
 from tests.core.conftest import TIMEOUT
 
 if TYPE_CHECKING:
+    import collections
     from collections.abc import Callable
+    from concurrent.futures import Executor
     from types import FrameType
 
-    from ipywarmup.manager import WarmupManager
 
 WARNINGS = ("_add_filter", "_showwarnmsg", "resetwarnings")
 PACKAGE = str(Path(ipywarmup.__file__).parent)
@@ -80,6 +82,48 @@ def test_nothing_stays_borrowed_whenever_submit_is_interrupted(
         if not interrupter.interrupted:
             break
     assert 5 < moment < 999
+
+
+def test_the_record_ends_whenever_require_is_interrupted(
+    write_module: Callable[..., str],
+    holding: tuple[Executor, collections.deque[Callable[[], None]]],
+) -> None:
+    """Whoever waits for it is told; what it has borrowed may go with its manager."""
+    executor, jobs = holding
+    for moment in range(1000):
+        name = write_module("raise ValueError(42)")
+        manager = WarmupManager(executor, log_to_stderr=False)
+        manager.submit([name])
+        interrupter = Interrupter(moment, "_import")
+        try:
+            sys.setprofile(interrupter)
+            manager.require(name)
+        except (KeyboardInterrupt, ValueError):
+            pass
+        finally:
+            sys.setprofile(None)
+        while jobs:
+            jobs.popleft()()
+        assert manager.status()["failed"] == [name], moment
+        assert manager.wait(TIMEOUT), moment
+        if not interrupter.interrupted:
+            break
+    assert 5 < moment < 999
+    hooks.remove()
+
+
+def test_an_interrupted_callback_interrupts_its_caller(
+    new_manager: Callable[..., WarmupManager],
+) -> None:
+    """Ctrl-C is no failure of the callback that it comes in; other errors are."""
+    manager = new_manager()
+    manager.submit([])
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        manager.on_complete(interrupted)
 
 
 def test_a_worker_whose_start_was_interrupted_makes_room_for_another(
