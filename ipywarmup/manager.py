@@ -675,6 +675,9 @@ class WarmupManager:
             return self._import_and_end(run, canary_id, importer)
         except BaseException as interrupt:  # Ctrl-C, in between
             self._refuse(run, [canary_id], interrupt)
+            with self._condition:
+                run.unlogged.discard(self._canaries[canary_id - 1].module)
+                self._condition.notify_all()
             raise
         finally:
             if outermost:
