@@ -174,7 +174,7 @@ def open_without_gil(path: str, mode: int) -> bool:
 
 
 def _wait_for_constructors() -> None:
-    """Wait for those that run, and let none begin."""
+    """Wait for those that run, and let none begin until the lock is released."""
     interrupt = None
     while True:
         try:
@@ -190,11 +190,15 @@ def _wait_for_constructors() -> None:
 
 def _leave() -> None:
     global _is_leaving  # noqa: PLW0603 - there is one loader
+    # Seen by whoever takes the lock after this; threads that go on may fork.
     _is_leaving = True
-    _wait_for_constructors()
+    try:
+        _wait_for_constructors()
+    finally:
+        _go_on()
 
 
-def _go_on_in_parent() -> None:
+def _go_on() -> None:
     with contextlib.suppress(RuntimeError):  # Ctrl-C has come before the wait
         _opening.release()
 
@@ -208,7 +212,7 @@ when_leaving(_leave)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_wait_for_constructors,
-        after_in_parent=_go_on_in_parent,
+        after_in_parent=_go_on,
         after_in_child=_go_on_in_child,
     )
 

@@ -24,7 +24,6 @@ def leave():
     print("leaving")
     over.set()
 when_leaving(leave)
-atexit.register(when_leaving, lambda: print("too late"))
 print("end of the script")
 {after}
 """
@@ -33,20 +32,34 @@ print("end of the script")
 def test_it_comes_before_threads_are_joined_and_handlers_run(
     run_python: RunPython,
 ) -> None:
-    """Who asks for it later still is called at once."""
+    """It comes again among the handlers, should it have been left out before."""
     done = run_python(SCRIPT.format(before="", after=""))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        *("end of the script", "leaving", "thread", "too late", "exit handler"),
+        *("end of the script", "leaving", "thread", "leaving", "exit handler"),
     ]
 
 
-def test_without_the_function_the_first_handler_is_that_moment(
-    run_python: RunPython,
-) -> None:
-    """On a threading of another kind an exit handler is registered."""
-    done = run_python(
-        SCRIPT.format(before="del threading._register_atexit", after="over.set()")
-    )
+def test_without_the_function_a_handler_is_that_moment(run_python: RunPython) -> None:
+    """On a threading of another kind, threads are joined before."""
+    before = "del threading._register_atexit"
+    done = run_python(SCRIPT.format(before=before, after="over.set()"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert "leaving" in done.stdout.splitlines()[2:]
+    assert done.stdout.splitlines() == [
+        *("end of the script", "thread", "leaving", "exit handler"),
+    ]
+
+
+def test_who_comes_too_late_is_called_at_once(run_python: RunPython) -> None:
+    """A thread that goes on may be the first to ask."""
+    done = run_python("""
+        import threading
+        from ipywarmup.leaving import when_leaving
+        def work():
+            threading.main_thread().join()
+            when_leaving(lambda: print("too late"))
+            print("thread")
+        threading.Thread(target=work).start()
+    """)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[:2] == ["too late", "thread"]
