@@ -1,4 +1,4 @@
-"""What several folders of tests share: a gate that holds an import up."""
+"""What several folders of tests share: a gate for imports, and a slow library."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import slowlibrary
+from tests.slowlibrary import Events, SlowLibrary
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 # A bound on failure only: nothing waits that long in a test that passes.
 TIMEOUT = 30.0
@@ -76,3 +80,22 @@ def new_gate(gates: list[Gate]) -> Callable[[], Gate]:
         return gates[-1]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def slow_library(tmp_path_factory: pytest.TempPathFactory) -> SlowLibrary:
+    """Return a library with slow constructors, and an extension module with it."""
+    reason = slowlibrary.reason_to_skip()
+    if reason is not None:
+        pytest.skip(reason)
+    return SlowLibrary(tmp_path_factory.mktemp("slowly"))
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Iterator[Events]:
+    """Return what a process with the library tells."""
+    folder = tmp_path / "events"
+    folder.mkdir()
+    events = Events(folder)
+    yield events
+    events.close()

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
+import signal
 import textwrap
 import time
 from typing import TYPE_CHECKING, Any
@@ -184,6 +185,16 @@ class Kernel:
             self.manager.restart_kernel(stdout=output, stderr=output)
         self.client.wait_for_ready(timeout=TIMEOUT)
         status: int = process.returncode
+        return status
+
+    def terminate(self) -> int:
+        """Send the process SIGTERM; return its status once it has ended."""
+        self._process().send_signal(signal.SIGTERM)
+        return self.wait_for_end()
+
+    def wait_for_end(self) -> int:
+        """Return the status of the process once it has ended."""
+        status: int = self._process().wait(TIMEOUT)
         return status
 
     def _process(self) -> Any:  # noqa: ANN401 - the manager gives it no type

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
+
+from ipywarmup.responsiveness import sharedlibs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import Gate
     from tests.kernel.conftest import Kernel
+    from tests.slowlibrary import Events, SlowLibrary
+
+on_glibc = pytest.mark.skipif(
+    not sharedlibs._is_supported(), reason="not the loader of glibc on Linux"
+)
 
 PACKAGES = "numpy pandas sklearn.ensemble matplotlib.pyplot"
 
@@ -120,3 +128,55 @@ def test_leaving_amid_heavy_packages(
     middle.wait_until_reached()
     assert getattr(leaving_kernel, action)() == 0
     assert leaving_kernel.output == ""
+
+
+@pytest.fixture
+def constructing_kernel(
+    leaving_kernel: Kernel, slow_library: SlowLibrary, events: Events
+) -> Kernel:
+    """Return a kernel amid a library's constructors, which last until it leaves."""
+    leaving_kernel.run(f"__import__('sys').path.append({str(slow_library.folder)!r})")
+    leaving_kernel.run(events.script)
+    leaving_kernel.execute("%warmup slowly")
+    events.wait_until_reached()
+    leaving_kernel.run("""
+        import atexit
+        atexit.register(tell, "handler")
+        go_on_when_leaving()
+    """)
+    return leaving_kernel
+
+
+IN_ORDER = ["constructing", "leaving", "constructed", "handler", "destroying"]
+
+
+@on_glibc
+@pytest.mark.parametrize("action", ["shut_down", "restart"])
+def test_leaving_amid_constructors(
+    constructing_kernel: Kernel, events: Events, action: str
+) -> None:
+    """Nothing of the process is taken down beside them, and nothing is said."""
+    assert getattr(constructing_kernel, action)() == 0
+    assert constructing_kernel.output == ""
+    assert events.told == IN_ORDER
+
+
+@on_glibc
+def test_a_cell_that_exits_amid_constructors(
+    constructing_kernel: Kernel, events: Events
+) -> None:
+    """It ends the kernel as a shutdown does."""
+    constructing_kernel.start("exit()")
+    assert constructing_kernel.wait_for_end() == 0
+    assert constructing_kernel.output == ""
+    assert events.told == IN_ORDER
+
+
+@on_glibc
+def test_a_kernel_that_is_terminated_amid_constructors(
+    constructing_kernel: Kernel, events: Events
+) -> None:
+    """It ends at once, as one without a warmup does: nothing is taken down at all."""
+    assert constructing_kernel.terminate() == -signal.SIGTERM
+    assert constructing_kernel.output == ""
+    assert events.told == ["constructing"]

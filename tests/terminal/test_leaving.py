@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ipywarmup.responsiveness import sharedlibs
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import Gate
+    from tests.slowlibrary import Events, SlowLibrary
     from tests.terminal.conftest import Terminal
 
-COMPLAINTS = ("Traceback", "Exception", "Fatal", "Error")
+COMPLAINTS = ("Traceback", "Exception", "Fatal", "Error", "terminate")
 
 
 @pytest.mark.parametrize("simple_prompt", [False, True])
@@ -48,3 +51,32 @@ def test_leaving_amid_heavy_packages(open_terminal: Callable[..., Terminal]) -> 
     assert terminal.read_until_end() == 0
     ending = terminal.written[before:]
     assert not [word for word in COMPLAINTS if word in ending]
+
+
+@pytest.mark.skipif(
+    not sharedlibs._is_supported(), reason="not the loader of glibc on Linux"
+)
+@pytest.mark.parametrize("line", ["quit", "exit()"])
+def test_leaving_amid_constructors(
+    open_terminal: Callable[..., Terminal],
+    write_module: Callable[..., str],
+    slow_library: SlowLibrary,
+    events: Events,
+    line: str,
+) -> None:
+    """The end waits for those of a library that is on its way into the process."""
+    terminal = open_terminal()
+    terminal.run(f"__import__('sys').path.append({str(slow_library.folder)!r})")
+    terminal.run(f"from {write_module(events.script)} import *")
+    terminal.run("%warmup slowly")
+    events.wait_until_reached()
+    terminal.run("go_on_when_leaving()")
+    terminal.run("__import__('atexit').register(tell, 'handler');")
+    before = len(terminal.written)
+    terminal.start(line)
+    assert terminal.read_until_end() == 0
+    ending = terminal.written[before:]
+    assert not [word for word in COMPLAINTS if word in ending]
+    assert events.told == [
+        *("constructing", "leaving", "constructed", "handler", "destroying"),
+    ]
