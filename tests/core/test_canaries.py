@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,6 @@ import pytest
 from ipywarmup.run import Run
 
 if TYPE_CHECKING:
-    import threading
     from collections import deque
     from collections.abc import Callable
     from concurrent.futures import Executor
