@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import weakref
@@ -26,11 +27,11 @@ def in_child(call: Callable[[], object]) -> None:
     """
     if not _calls and hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_call_all)
-    if inspect.ismethod(call):
-        # It goes with the object.
-        _calls.append(weakref.WeakMethod(call, _calls.remove))
-    else:
-        _calls.append(lambda: call)
+    for reference in _calls.copy():
+        if reference() is None:
+            with contextlib.suppress(ValueError):  # another thread was faster
+                _calls.remove(reference)
+    _calls.append(weakref.WeakMethod(call) if inspect.ismethod(call) else lambda: call)
 
 
 def _call_all() -> None:
