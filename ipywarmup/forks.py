@@ -6,14 +6,18 @@ import contextlib
 import inspect
 import os
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Reference = Callable[[], Callable[[], object] | None]
 
-_calls: list[Reference] = []
+class _Call(NamedTuple):
+    owner: weakref.ref[Any] | None
+    function: Callable[..., object]
+
+
+_calls: list[_Call] = []
 
 
 def in_child(call: Callable[[], object]) -> None:
@@ -27,15 +31,20 @@ def in_child(call: Callable[[], object]) -> None:
     """
     if not _calls and hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_call_all)
-    for reference in _calls.copy():
-        if reference() is None:
+    for each in _calls.copy():
+        if each.owner is not None and each.owner() is None:
             with contextlib.suppress(ValueError):  # another thread was faster
-                _calls.remove(reference)
-    _calls.append(weakref.WeakMethod(call) if inspect.ismethod(call) else lambda: call)
+                _calls.remove(each)
+    # No `WeakMethod`: a Ctrl-C is lost in what that has called when its object goes.
+    if inspect.ismethod(call):
+        _calls.append(_Call(weakref.ref(call.__self__), call.__func__))
+    else:
+        _calls.append(_Call(None, call))
 
 
 def _call_all() -> None:
-    for reference in _calls.copy():
-        call = reference()
-        if call is not None:
-            call()
+    for owner, function in _calls.copy():
+        if owner is None:
+            function()
+        elif (alive := owner()) is not None:
+            function(alive)

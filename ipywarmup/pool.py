@@ -10,7 +10,7 @@ import time
 from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from ipywarmup.conditions import Condition
+from ipywarmup.conditions import Condition, SafeFuture
 from ipywarmup.defaults import PATIENCE, default_lanes
 from ipywarmup.forks import in_child
 
@@ -103,7 +103,7 @@ class WarmupPool(Executor):
         RuntimeError
             After `shutdown`.
         """
-        future: Future[T] = Future()
+        future: Future[T] = SafeFuture()
         with self._condition:
             if self._closed:
                 raise RuntimeError("cannot schedule new futures after shutdown")

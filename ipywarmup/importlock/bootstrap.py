@@ -41,6 +41,7 @@ _USED = {
     "_init_module_attrs": (),
     "module_from_spec": (),
     "_find_and_load": ("__code__",),
+    "_find_spec": ("__code__",),
     "_gcd_import": (),
     "_lock_unlock_module": ("__code__",),
     "_ImportLockContext": ("__enter__", "__exit__"),
@@ -119,6 +120,10 @@ class Functions(NamedTuple):
         _bootstrap.module_from_spec = self.module_from_spec
 
 
+FIND_SPEC = importlib.util, "_find_spec"
+"""What `importlib.util.find_spec` asks the finders with, by this name at each use."""
+
+
 def deadlocks() -> type[Exception]:
     """Return what the lock of a module raises whose owner waits for the caller."""
     error: type[Exception] = _bootstrap._DeadlockError
@@ -159,13 +164,35 @@ def spec_of(module: object) -> Any:  # noqa: ANN401 - whatever somebody has put 
 
 def is_initializing(module: object) -> bool:
     """Whether the body of a module has not ended yet."""
-    return bool(getattr(spec_of(module), "_initializing", False))
+    spec = spec_of(module)
+    # Whatever a spec that somebody watches answers the calling thread.
+    noted = getattr(spec, "__dict__", {}).get("_initializing")
+    return bool(getattr(spec, "_initializing", False) if noted is None else noted)
 
 
 def beginning_no_import() -> AbstractContextManager[None]:
     """Keep other threads from beginning an import during a block."""
     lock: AbstractContextManager[None] = _bootstrap._ImportLockContext()
     return lock
+
+
+def mend_import_lock() -> None:
+    """
+    Let the import lock go that Ctrl-C has made importlib keep.
+
+    It may come between the acquisition and the block that would release it. The
+    calling thread has the lock where a finder imports, and nowhere else.
+    """
+    finders = 0
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        finders += frame.f_code is _bootstrap._find_spec.__code__
+        frame = frame.f_back
+    with contextlib.suppress(RuntimeError):  # it is nobody's, or another thread's
+        while True:
+            _bootstrap._imp.release_lock()
+    for _ in range(finders):
+        _bootstrap._imp.acquire_lock()
 
 
 @contextlib.contextmanager

@@ -130,9 +130,11 @@ class ImportHooks:
         # The threads that import for a warmup, and those of them that never go on.
         self._workers: set[int] = set()
         self._parked: set[int] = set()
+        # Packages of which Ctrl-C has left a part, while the hooks are in.
+        self._interrupted: set[str] = set()
         self._wariness = Wariness()
         self._lazy_bodies = LazyBodies(package_of, self.enter, self.release)
-        self._starts_of_forks = Replacements()
+        self._replaced = Replacements()
         # The threads that let nobody into any package since they fork.
         self._forking: set[int] = set()
         self._still = contextlib.ExitStack()
@@ -244,9 +246,10 @@ class ImportHooks:
             self._originals.put()
             self._births.remove()
             self._lazy_bodies.remove()
-            self._starts_of_forks.remove()
+            self._replaced.remove()
             self._originals = None
             self._foreign.clear()
+            self._interrupted.clear()
             filters.remove()
             self._on_free()
             self._record_if_wanted()
@@ -308,6 +311,8 @@ class ImportHooks:
             try:
                 if self._foreign:
                     self._wait_for_foreign(package)
+                if package in self._interrupted:
+                    self._refuse_if_worker(package)
             except BaseException:
                 self.locks.release(package)
                 raise
@@ -315,6 +320,22 @@ class ImportHooks:
             # The last warmup may have ended while this thread waited.
             self._remove_if_idle()
             raise
+
+    def _refuse_if_worker(self, package: str) -> None:
+        """Leave it to the user to import once more what may not bear it."""
+        if threading.get_ident() in self._workers and not _is_complete(package):
+            raise ImportError(
+                f"not imported in the background: an import of {package!r} was"
+                " interrupted, and some packages cannot be imported twice; import it"
+                " in a cell, or restart the kernel",
+                name=package,
+            )
+
+    def note_interrupt(self, package: str) -> None:
+        """Have no worker import what Ctrl-C has left half-imported on this thread."""
+        bootstrap.mend_import_lock()
+        if package != STANDARD_LIBRARY and threading.get_ident() not in self._workers:
+            self._interrupted.add(package)
 
     def release(self, package: str) -> None:
         """Release a package."""
@@ -330,6 +351,7 @@ class ImportHooks:
                 module_lock.owner is None or module_lock.owner == threading.get_ident()
             )
             and not self._foreign
+            and not self._interrupted
             and not self._leaving
         )
 
@@ -388,7 +410,11 @@ class ImportHooks:
         get_module_lock, init_module_attrs, create_module = originals
 
         def get_guarded_lock(name: str) -> Any:  # noqa: ANN401
-            module_lock = get_module_lock(name)
+            try:
+                module_lock = get_module_lock(name)
+            except KeyboardInterrupt:
+                bootstrap.mend_import_lock()
+                raise
             lane = traces.lane()
             if lane is not None and bootstrap.is_look_up(sys._getframe(1)):  # noqa: SLF001
                 lane = None
@@ -408,7 +434,7 @@ class ImportHooks:
                 self._refuse_if_wary(spec)
             init_module_attrs(spec, module, override=override)
             if not override and self.locks.is_inside(package_of(spec.name)):
-                partial.mark(package_of(spec.name), module)
+                partial.mark(package_of(spec.name), module, spec)
             return module
 
         def module_from_spec(spec: Any) -> ModuleType:  # noqa: ANN401
@@ -422,6 +448,7 @@ class ImportHooks:
                 module_from_spec.__code__,
                 self._before_loading.__code__,
                 self._refuse_if_wary.__code__,
+                self._refuse_if_worker.__code__,
             }
         )
         _register_process_hooks(self)
@@ -431,7 +458,8 @@ class ImportHooks:
         self._births.install()
         self._lazy_bodies.install()
         # What `os.forkpty` makes runs another program at once: `!ls` waits for nothing.
-        self._starts_of_forks.put(os, "fork", self._waiting_first)
+        self._replaced.put(os, "fork", self._waiting_first)
+        self._replaced.put(*bootstrap.FIND_SPEC, self._finding_warily)
         self._note_imports_under_way()
 
     def _before_loading(self, spec: Any) -> None:  # noqa: ANN401
@@ -454,11 +482,23 @@ class ImportHooks:
             self._foreign.setdefault(package, []).append(weakref.ref(module_lock))
             module = sys.modules.get(name)
             if module is not None:
-                partial.mark(package, module)
+                partial.mark(package, module, bootstrap.spec_of(module))
+
+    def _finding_warily(self, find_spec: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what finds nothing that would be refused afterwards."""
+
+        def find(*arguments: object) -> Any:  # noqa: ANN401
+            spec = find_spec(*arguments)
+            return None if spec is not None and self._is_barred(spec) else spec
+
+        return find
+
+    def _is_barred(self, spec: Any) -> bool:  # noqa: ANN401
+        here = self._wariness.directory()
+        return here is not None and here.has_code_of(spec)
 
     def _refuse_if_wary(self, spec: Any) -> None:  # noqa: ANN401
-        here = self._wariness.directory()
-        if here is not None and here.has_code_of(spec):
+        if self._is_barred(spec):
             raise ModuleNotFoundError(
                 f"{spec.name!r} is a file of the working directory, which nobody has"
                 " asked to run",
@@ -682,6 +722,8 @@ class _GuardedLock:
                 self._lane.leave(failed=raised is not None)
             if raised is not None:
                 partial.hide_frames(raised)
+            if isinstance(raised, KeyboardInterrupt):
+                self._hooks.note_interrupt(self._package)
         finally:
             self._hooks.release(self._package)
 

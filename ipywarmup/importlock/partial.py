@@ -15,6 +15,7 @@ import importlib
 import sys
 import threading
 import types
+from importlib.machinery import ModuleSpec
 from types import MethodType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -151,13 +152,40 @@ HalfBuilt.__name__ = HalfBuilt.__qualname__ = ModuleType.__name__
 HalfBuilt.__module__ = ModuleType.__module__
 _LikeModuleType.__name__ = _LikeModuleType.__qualname__ = type.__name__
 
+
+class _WatchedSpec(ModuleSpec):
+    """
+    The spec of a module whose package is not complete.
+
+    An import statement asks it whether the body of the module still runs, and waits if
+    so. It is to wait for a part that has ended as well, if the whole has not: what is
+    in there may use the rest. On the importing thread nothing changes.
+    """
+
+    @property
+    def _initializing(self) -> bool:
+        noted = self.__dict__["_initializing"]
+        return bool(noted) or _may_wait(self.name)
+
+    @_initializing.setter
+    def _initializing(self, initializing: object) -> None:
+        self.__dict__["_initializing"] = initializing
+
+
+_WatchedSpec.__name__ = _WatchedSpec.__qualname__ = ModuleSpec.__name__
+_WatchedSpec.__module__ = ModuleSpec.__module__
+
 # By package.
 _marked: dict[str, list[Any]] = {}
+_watched: dict[str, list[Any]] = {}
 
 
-def mark(package: str, module: ModuleType) -> None:
-    """Make a module, unless it is of a class of its own, wait for its package."""
-    if type(module) is ModuleType:
+def mark(package: str, module: ModuleType, spec: object = None) -> None:
+    """Make others wait for its package who import a module, or ask it for anything."""
+    if type(spec) is ModuleSpec:
+        spec.__class__ = _WatchedSpec
+        _watched.setdefault(package, []).append(spec)
+    if type(module) is ModuleType:  # not of a class of its own
         module.__class__ = HalfBuilt
         _marked.setdefault(package, []).append(module)
 
@@ -170,6 +198,10 @@ def expect(package: str, module: ModuleType) -> None:
 def unmark(is_held: Callable[[str], bool]) -> None:
     """Make the modules of the packages that nobody holds plain again."""
     # Other threads mark modules of other packages meanwhile.
+    for package in [package for package in list(_watched) if not is_held(package)]:
+        for spec in _watched.pop(package):
+            if type(spec) is _WatchedSpec:
+                spec.__class__ = ModuleSpec  # type: ignore[assignment]
     for package in [package for package in list(_marked) if not is_held(package)]:
         for module in _marked.pop(package):
             if type(module) is HalfBuilt:
