@@ -623,7 +623,7 @@ class WarmupManager:
             self._refuse(run, [canary_id], exception)
 
     def _refuse(self, run: Run, ids: list[int], reason: BaseException) -> None:
-        """End records that the pool will not run as failed."""
+        """End what the pool will not run: as cancelled after Ctrl-C, else as failed."""
         outcome = Outcome(exception=reason)
         with self._condition:
             notice = Notice(run)
@@ -633,12 +633,14 @@ class WarmupManager:
                 elsewhere = canary.thread_id not in {None, threading.get_ident()}
                 if canary.ended or elsewhere:
                     continue
-                run.failed[canary.module] = None
+                if canary.queued and isinstance(reason, KeyboardInterrupt):
+                    # Who has interrupted the call may ask for them again.
+                    status, error = CanaryStatus.CANCELLED, None
+                else:
+                    status, error = CanaryStatus.FAILED, outcome.error
+                    run.failed[canary.module] = None
                 self._finish(
-                    notice,
-                    canary.finished(
-                        CanaryStatus.FAILED, at=time.time(), error=outcome.error
-                    ),
+                    notice, canary.finished(status, at=time.time(), error=error)
                 )
             self._conclude(notice)
         self._announce(notice)
