@@ -8,6 +8,7 @@ import itertools
 import sys
 import textwrap
 import threading
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -171,6 +172,31 @@ def test_a_submodule_that_is_to_come(write: Any, when_asleep: Any) -> None:  # n
     module = package.start()
     when_asleep(package.gate.set)
     assert module.part.late == "a value"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["from {name}.part import ready", "import {name}.part", "import {name}.part as _"],
+)
+def test_a_part_that_is_complete_before_the_whole(
+    write: Any,  # noqa: ANN401
+    when_asleep: Any,  # noqa: ANN401
+    statement: str,
+) -> None:
+    """An import of it waits for the whole, which it may use in turn."""
+    package = write(
+        "from . import part\nshared.block()\nlate = 'a value'",
+        part="ready = 'a part'",
+    )
+    module = package.start()
+    asleep = when_asleep(package.gate.set)
+    part = sys.modules[f"{package.name}.part"]
+    exec(statement.format(name=package.name), {})  # noqa: S102
+    assert asleep
+    assert vars(module)["late"] == "a value"
+    package.finish()
+    assert package.error is None
+    assert type(part.__spec__) is type(sys.__spec__) is ModuleSpec
 
 
 def test_modules_are_plain_ones_afterwards(write: Any) -> None:  # noqa: ANN401

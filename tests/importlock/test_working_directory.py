@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import sys
 import threading
@@ -104,6 +104,22 @@ def test_what_an_installed_module_imports_is_not_found_here(
     assert "lying" not in sys.modules
     lying = importlib.import_module("lying")
     assert lying.__file__ == str(here / "lying.py")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("look", ["find_spec", "find"])
+def test_what_looks_for_it_beforehand_finds_nothing(write: Write, look: str) -> None:
+    """A module that asks `find_spec` goes on as if it were not installed."""
+    module = write(f"""
+        import importlib.util
+        from importlib.util import find_spec
+        find = importlib.util.find_spec
+        found = {look}("lying") is not None
+        if found:
+            import lying
+    """)
+    assert not imported(on_worker(module)).found
+    assert importlib.util.find_spec("lying") is not None
 
 
 @pytest.mark.usefixtures("here")
