@@ -76,12 +76,12 @@ def kernels(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
-def stress(session: nox.Session) -> None:
-    """Import at random on several threads, naively and guarded, 1,000 trials each."""
+def promises(session: nox.Session) -> None:
+    """Try what the README guarantees, with heavy packages and beside it without us."""
     # One release of torch, so that a run can be compared with another.
     heavy = ("torch==2.13.0", "pyarrow", "polars", "seaborn", "statsmodels", "sympy")
-    session.install(".[demo]", *heavy)
-    session.run("python", "tests/importlock/stress.py", *session.posargs)
+    session.install(".[demo]", *heavy, "plotly", "joblib")
+    session.run("python", "-m", "tests.promises", *session.posargs)
 
 
 @nox.session
