@@ -28,6 +28,18 @@ if TYPE_CHECKING:
 
 # A bound on failure; a program that is stuck ends by itself and shows where.
 TIMEOUT = 30.0
+
+WAITING = """
+from ipywarmup.importlock.hooks import hooks
+import signals
+def watch():
+    wait = hooks.locks._condition.wait
+    def watched_wait(timeout=None):
+        signals.tell("waiting")
+        return wait(timeout)
+    hooks.locks._condition.wait = watched_wait
+"""
+"""A module of trials: tells once somebody waits for a package."""
 TRIAL = Path(__file__).with_name("trial.py")
 _numbers = itertools.count()
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.importlock.conftest import WAITING
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -68,17 +70,6 @@ def in_child(modules):
         said = pipe.read()
     assert os.waitpid(child, 0)[1] == 0
     return said
-"""
-# Tells once somebody waits for an import, which has not ended before.
-WAITING = """
-from ipywarmup.importlock.hooks import hooks
-import signals
-def watch():
-    wait = hooks.locks._condition.wait
-    def watched_wait(timeout=None):
-        signals.tell("waiting")
-        return wait(timeout)
-    hooks.locks._condition.wait = watched_wait
 """
 # One package is half-built until somebody waits for it, one until a fork is over.
 HALF = {

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.importlock.conftest import WAITING
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,17 +24,6 @@ def load(name):
     spec.loader.exec_module(module)
     return module
 body = load("body")
-"""
-# Tells once somebody waits for a package.
-WAITING = """
-from ipywarmup.importlock.hooks import hooks
-import signals
-def watch():
-    wait = hooks.locks._condition.wait
-    def watched_wait(timeout=None):
-        signals.tell("waiting")
-        return wait(timeout)
-    hooks.locks._condition.wait = watched_wait
 """
 FILES = {
     "lazily.py": LAZILY,
