@@ -141,7 +141,10 @@ def faults_of_end(done: subprocess.CompletedProcess[str] | None) -> list[str]:
     """Return what is wrong with how a process ended: it hung, died, or complained."""
     if done is None:
         return ["hung"]
-    last = " | ".join(done.stderr.strip().splitlines()[-3:])
+    lines = done.stderr.strip().splitlines()
+    # faulthandler lists hundreds of them.
+    told = [line for line in lines if not line.startswith("Extension modules:")]
+    last = " | ".join(told[-3:])
     if done.returncode:
         return [f"exit status {done.returncode}: {last}"]
     return [f"said on stderr: {last}"] if done.stderr else []
