@@ -263,6 +263,15 @@ class ImportHooks:
             or threading.get_ident() in self._foreign_owners(package)
         )
 
+    def may_wait_for_whole(self, module: str) -> bool:
+        """
+        Whether the calling thread is to wait for the package of a complete module.
+
+        Not within an import: others may need what it has imported so far, and would be
+        let in half-way, since a thread that they wait for waits for them.
+        """
+        return self.may_wait(module) and self.locks.parent() is None
+
     def wait_for(self, module: str) -> bool:
         """
         Wait until the package of a half-built module is complete.
@@ -452,7 +461,7 @@ class ImportHooks:
             }
         )
         _register_process_hooks(self)
-        partial.wait_with(self.wait_for, self.may_wait)
+        partial.wait_with(self.wait_for, self.may_wait, self.may_wait_for_whole)
         filters.install()
         bootstrap.Functions(get_guarded_lock, init_and_mark, module_from_spec).put()
         self._births.install()

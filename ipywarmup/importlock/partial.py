@@ -45,9 +45,12 @@ _NEVER_LATER = frozenset(
 
 _wait_for: WaitFor = lambda _name: False  # noqa: E731 - set by `wait_with`
 _may_wait: MayWait = lambda _name: False  # noqa: E731 - same
+_may_wait_for_whole: MayWait = lambda _name: False  # noqa: E731 - same
 
 
-def wait_with(wait_for: WaitFor, may_wait: MayWait) -> None:
+def wait_with(
+    wait_for: WaitFor, may_wait: MayWait, may_wait_for_whole: MayWait
+) -> None:
     """
     Say how to wait for a module.
 
@@ -58,9 +61,11 @@ def wait_with(wait_for: WaitFor, may_wait: MayWait) -> None:
         False, and at once, if the calling thread must not wait for it.
     may_wait : callable
         ``may_wait(name)``: False if it is clear already that the thread must not.
+    may_wait_for_whole : callable
+        ``may_wait_for_whole(name)``: the same for a module that is complete itself.
     """
-    global _wait_for, _may_wait
-    _wait_for, _may_wait = wait_for, may_wait
+    global _wait_for, _may_wait, _may_wait_for_whole
+    _wait_for, _may_wait, _may_wait_for_whole = wait_for, may_wait, may_wait_for_whole
 
 
 def _look_up(half_built: ModuleType, name: str) -> Any:  # noqa: ANN401 - of any module
@@ -159,13 +164,13 @@ class _WatchedSpec(ModuleSpec):
 
     An import statement asks it whether the body of the module still runs, and waits if
     so. It is to wait for a part that has ended as well, if the whole has not: what is
-    in there may use the rest. On the importing thread nothing changes.
+    in there may use the rest. Within an import nothing changes.
     """
 
     @property
     def _initializing(self) -> bool:
         noted = self.__dict__["_initializing"]
-        return bool(noted) or _may_wait(self.name)
+        return bool(noted) or _may_wait_for_whole(self.name)
 
     @_initializing.setter
     def _initializing(self, initializing: object) -> None:
