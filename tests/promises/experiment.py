@@ -144,7 +144,8 @@ def faults_of_end(done: subprocess.CompletedProcess[str] | None) -> list[str]:
     lines = done.stderr.strip().splitlines()
     # faulthandler lists hundreds of them.
     told = [line for line in lines if not line.startswith("Extension modules:")]
-    last = " | ".join(told[-3:])
+    # What a crash is called stands first, where an exception came from last.
+    words = " | ".join(told if len(told) <= 5 else [*told[:2], "...", *told[-3:]])
     if done.returncode:
-        return [f"exit status {done.returncode}: {last}"]
-    return [f"said on stderr: {last}"] if done.stderr else []
+        return [f"exit status {done.returncode}: {words}"]
+    return [f"said on stderr: {words}"] if done.stderr else []
