@@ -56,7 +56,8 @@ def test_the_next_full_collection_is_put_off_once(
 
     kept: list[object] = []
     gc.collect()
-    survivors = len(gc.get_objects())
+    # As many as there are, and enough for many young collections.
+    survivors = max(len(gc.get_objects()), 100_000)
     frozen = gc.get_freeze_count()
     # A collection of the second generation may be due when a warmup begins.
     for _ in range(12):
