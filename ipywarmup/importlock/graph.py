@@ -261,11 +261,13 @@ class LockGraph:
         Somebody would always be inside otherwise. Who is inside may enter more, and so
         may those that it makes way for: they belong to what is waited for.
         """
+        first = {other for other, root in self._wanted.items() if root == EVERYTHING}
+        if not first:
+            return first
         holders = self.holders()
         if thread in holders or any(self._yields(each, thread) for each in holders):
             return set()
-        wanted = self._wanted.items()
-        return {other for other, root in wanted if root == EVERYTHING} - {thread}
+        return first - {thread}
 
     def _forget_passing(self, is_over: Callable[[int, int, str], bool]) -> None:
         for passed, passers in list(self._passed.items()):

@@ -133,7 +133,7 @@ class ImportHooks:
         # Packages of which Ctrl-C has left a part, while the hooks are in.
         self._interrupted: set[str] = set()
         self._wariness = Wariness()
-        self._lazy_bodies = LazyBodies(package_of, self.enter, self.release)
+        self._lazy_bodies = LazyBodies(package_of, self._enter_body, self.release)
         self._replaced = Replacements()
         # The threads that let nobody into any package since they fork.
         self._forking: set[int] = set()
@@ -285,11 +285,13 @@ class ImportHooks:
         if not self.may_wait(module):
             return False
         try:
-            alone = self.locks.acquire(package)
-            try:
-                return self._wait_for_foreign(package) and alone
-            finally:
-                self.locks.release(package)
+            # A finder may look at a module, too.
+            with bootstrap.without_import_lock():
+                alone = self.locks.acquire(package)
+                try:
+                    return self._wait_for_foreign(package) and alone
+                finally:
+                    self.locks.release(package)
         finally:
             self._remove_if_idle()
 
@@ -329,6 +331,11 @@ class ImportHooks:
             # The last warmup may have ended while this thread waited.
             self._remove_if_idle()
             raise
+
+    def _enter_body(self, package: str) -> None:
+        """Enter a package for a body that a finder, too, may have looked at."""
+        with bootstrap.without_import_lock():
+            self.enter(package)
 
     def _refuse_if_worker(self, package: str) -> None:
         """Leave it to the user to import once more what may not bear it."""
@@ -635,8 +642,10 @@ class ImportHooks:
 
     def before_fork(self) -> None:
         """Fork where no other thread is between two steps of a change."""
-        still = self._still = contextlib.ExitStack()
+        still = contextlib.ExitStack()
         still.enter_context(self._standstill())
+        # Now that no other thread that forks is so far.
+        self._still = still
 
     @contextlib.contextmanager
     def _standstill(self) -> Iterator[None]:

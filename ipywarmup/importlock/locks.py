@@ -253,10 +253,6 @@ class PackageLocks:
         """Whether the calling thread is inside a package."""
         return self._graph.is_inside(threading.get_ident(), package)
 
-    def is_waiting(self, thread: int) -> bool:
-        """Whether a thread waits for others."""
-        return bool(self._graph.blockers(thread))
-
     def parent(self) -> int | None:
         """Return whose import a thread belongs to that the calling one starts."""
         me = threading.get_ident()

@@ -203,12 +203,12 @@ def expect(package: str, module: ModuleType) -> None:
 def unmark(is_held: Callable[[str], bool]) -> None:
     """Make the modules of the packages that nobody holds plain again."""
     # Other threads mark modules of other packages meanwhile.
-    for package in [package for package in list(_watched) if not is_held(package)]:
-        for spec in _watched.pop(package):
+    packages = {**_watched, **_marked}
+    for package in [package for package in packages if not is_held(package)]:
+        for spec in _watched.pop(package, ()):
             if type(spec) is _WatchedSpec:
                 spec.__class__ = ModuleSpec  # type: ignore[assignment]
-    for package in [package for package in list(_marked) if not is_held(package)]:
-        for module in _marked.pop(package):
+        for module in _marked.pop(package, ()):
             if type(module) is HalfBuilt:
                 module.__class__ = ModuleType  # type: ignore[assignment]
             # What a lazy one becomes in the end.

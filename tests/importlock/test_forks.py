@@ -27,8 +27,8 @@ _sysconfig: Any = sysconfig
 CONFIGURATION = _sysconfig._get_sysconfigdata_name()
 """What the first look at the configuration of Python imports."""
 
-# What a child looks at and does, and `in_child`, which does it in one and returns what
-# it says: "fine", or what is wrong.
+# What a child looks at and does; `said_by_child`, which forks and returns what is said
+# there, and `in_child`, which does all in one: "fine", or what is wrong.
 CHILD = """
 import importlib, os, signals, sys, threading, traceback, warnings
 warnings.simplefilter("ignore")  # 3.12 does not like forks beside threads
@@ -58,18 +58,21 @@ def say(modules):
         return traceback.format_exc()
     return "fine"
 
-def in_child(modules):
+def said_by_child(say):
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         with open(writing, "w") as pipe:
-            pipe.write(say(modules))
+            pipe.write(say())
         os._exit(0)
     os.close(writing)
     with open(reading) as pipe:
         said = pipe.read()
     assert os.waitpid(child, 0)[1] == 0
     return said
+
+def in_child(modules):
+    return said_by_child(lambda: say(modules))
 """
 # One package is half-built until somebody waits for it, one until a fork is over.
 HALF = {
@@ -100,7 +103,7 @@ def test_a_fork_waits_for_the_import_under_way(run_trial: RunTrial) -> None:
         HALF,
         warm=["half", "other"],
         main="""
-            import logging, os, signals
+            import logging, signals
             told = []
             class Handler(logging.Handler):
                 def emit(self, record):
@@ -108,22 +111,14 @@ def test_a_fork_waits_for_the_import_under_way(run_trial: RunTrial) -> None:
             logging.getLogger("ipywarmup").addHandler(Handler())
             logging.getLogger("ipywarmup").setLevel("INFO")
             signals.hear("half")
-            import waiting
+            import forking, sys, waiting
             from ipywarmup.importlock import hooks
             hooks._WORTH_TELLING = 0.0
             waiting.watch()
-            reading, writing = os.pipe()
-            child = os.fork()
-            if not child:
-                import sys
+            def say():
                 half = sys.modules["half"]
-                said = half.answer, type(half).__name__, "other" in sys.modules
-                os.write(writing, repr(said).encode())
-                os._exit(0)
-            os.close(writing)
-            with open(reading) as pipe:
-                said = pipe.read()
-            assert os.waitpid(child, 0)[1] == 0
+                return repr((half.answer, type(half).__name__, "other" in sys.modules))
+            said = forking.said_by_child(say)
             import other
             told = [line.partition(" ")[2][:6] for line in told]
             result = said, other.answer, told
@@ -433,6 +428,42 @@ def test_a_child_of_a_thread_that_an_import_starts(run_trial: RunTrial) -> None:
     )
     assert report.errors == []
     assert report.result == "[0]"
+
+
+def test_two_threads_that_fork(run_trial: RunTrial) -> None:
+    """Each lets go what it has held, though the other has begun meanwhile."""
+    report = run_trial(
+        "guarded",
+        {},
+        warm=[],
+        main="""
+            import threading
+            from ipywarmup.importlock import bootstrap
+            from ipywarmup.importlock.hooks import hooks
+            main, second = threading.current_thread(), threading.Event()
+            begin = bootstrap.beginning_no_import
+            def beginning_no_import():
+                if threading.current_thread() is not main:
+                    second.set()
+                return begin()
+            bootstrap.beginning_no_import = beginning_no_import
+            def fork():
+                hooks.before_fork()
+                hooks.after_fork_in_parent()
+            hooks.before_fork()
+            thread = threading.Thread(target=fork)
+            thread.start()
+            second.wait()
+            hooks.after_fork_in_parent()
+            thread.join()
+            thread = threading.Thread(target=__import__, args=("json.tool",))
+            thread.start()
+            thread.join()
+            result = bootstrap.held_locks()
+        """,
+    )
+    assert report.errors == []
+    assert report.result == "[]"
 
 
 def test_a_fork_amid_a_lock_of_the_standard_library(run_trial: RunTrial) -> None:

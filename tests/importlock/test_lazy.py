@@ -102,6 +102,44 @@ def test_a_body_that_imports_who_looks_at_it(run_trial: RunTrial) -> None:
     assert report.result == "(42, 42)"
 
 
+def test_a_finder_that_looks_at_a_body(run_trial: RunTrial) -> None:
+    """It has the import lock, which it lets go while it waits: the body imports."""
+    report = run_trial(
+        "guarded",
+        {
+            **FILES,
+            "body.py": """
+                import signals
+                signals.tell("half")
+                signals.hear("waiting")
+                import other
+                answer = 42
+            """,
+            "other.py": "",
+        },
+        warm=["touches"],
+        main="""
+            import signals, sys
+            signals.hear("half")
+            import lazily, waiting
+            waiting.hooks.locks.patience = 3600.0
+            waiting.watch()
+            answers = []
+            class Finder:
+                def find_spec(self, name, *_):
+                    if name == "sought":
+                        answers.append(lazily.body.answer)
+            sys.meta_path.insert(0, Finder())
+            try:
+                import sought
+            except ModuleNotFoundError:
+                result = answers
+        """,
+    )
+    assert report.errors == []
+    assert report.result == "[42]"
+
+
 def test_a_body_that_raises(run_trial: RunTrial) -> None:
     """Its traceback reads as it does without a warmup."""
     files = {

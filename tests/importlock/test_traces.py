@@ -147,7 +147,7 @@ def test_waiting_is_told_from_importing(write: Write, trace: Trace) -> None:
             target=import_on_worker, args=(needs,), kwargs={"trace": trace}
         )
         worker.start()
-        while not hooks.locks.is_waiting(worker.ident or 0):
+        while not hooks.locks._graph.blockers(worker.ident or 0):
             assert worker.is_alive()
         gate.set()
         worker.join(TIMEOUT)
