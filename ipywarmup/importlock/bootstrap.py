@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
     from types import CodeType, FrameType
 
 _bootstrap: Any = getattr(importlib, "_bootstrap", None)
@@ -120,6 +119,9 @@ class Functions(NamedTuple):
         _bootstrap.module_from_spec = self.module_from_spec
 
 
+_FIND_SPEC_CODE: CodeType = _bootstrap._find_spec.__code__
+FINDERS = _bootstrap, "_find_spec"
+"""What an import asks the finders with, by this name at each use."""
 FIND_SPEC = importlib.util, "_find_spec"
 """What `importlib.util.find_spec` asks the finders with, by this name at each use."""
 
@@ -170,10 +172,9 @@ def is_initializing(module: object) -> bool:
     return bool(getattr(spec, "_initializing", False) if noted is None else noted)
 
 
-def beginning_no_import() -> AbstractContextManager[None]:
-    """Keep other threads from beginning an import during a block."""
-    lock: AbstractContextManager[None] = _bootstrap._ImportLockContext()
-    return lock
+acquire_import_lock: Callable[[], None] = _bootstrap._imp.acquire_lock
+"""Keeps other threads from beginning an import, until the release."""
+release_import_lock: Callable[[], None] = _bootstrap._imp.release_lock
 
 
 def mend_import_lock() -> None:
@@ -186,7 +187,7 @@ def mend_import_lock() -> None:
     finders = 0
     frame: FrameType | None = sys._getframe()
     while frame is not None:
-        finders += frame.f_code is _bootstrap._find_spec.__code__
+        finders += frame.f_code is _FIND_SPEC_CODE
         frame = frame.f_back
     with contextlib.suppress(RuntimeError):  # it is nobody's, or another thread's
         while True:
@@ -229,7 +230,7 @@ def forget_threads(me: int) -> list[str]:
     list of str
         The modules that they had half imported, no longer in `sys.modules`.
     """
-    # The lock of `beginning_no_import`: made anew by the interpreter, but not free.
+    # The import lock: made anew by the interpreter, but not free.
     if _bootstrap._imp.lock_held():
         _bootstrap._imp.release_lock()
     half_built = []

@@ -10,8 +10,10 @@ around the import would.
 from __future__ import annotations
 
 import atexit
+import collections
 import contextlib
 import functools
+import itertools
 import logging
 import operator
 import os
@@ -21,6 +23,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from ipywarmup.conditions import Condition
 from ipywarmup.importlock import bootstrap, filters, lazy, locks, partial, traces
 from ipywarmup.importlock.births import Births
 from ipywarmup.importlock.failures import forget_orphans
@@ -49,6 +52,9 @@ _MOMENT = 0.001
 
 _TO_PARK = 0.3
 """Seconds that an exit waits for the workers to stop; few modules take longer."""
+
+_LOCKS_TO_FORK = 2
+"""How many locks a thread holds while it forks."""
 
 _WORTH_TELLING = 0.1
 """Seconds from which a wait of a fork is told."""
@@ -130,14 +136,18 @@ class ImportHooks:
         # The threads that import for a warmup, and those of them that never go on.
         self._workers: set[int] = set()
         self._parked: set[int] = set()
+        # What those wait for, and how many threads need them to go on after all.
+        self._parking = Condition()
+        self._needing = 0
         # Packages of which Ctrl-C has left a part, while the hooks are in.
         self._interrupted: set[str] = set()
         self._wariness = Wariness()
         self._lazy_bodies = LazyBodies(package_of, self._enter_body, self.release)
         self._replaced = Replacements()
         # The threads that let nobody into any package since they fork.
-        self._forking: set[int] = set()
-        self._still = contextlib.ExitStack()
+        self._forking: list[int] = []
+        # By thread that is in a fork: what releases the locks that it holds for that.
+        self._held_to_fork: dict[int, list[Callable[[], object]]] = {}
         self._leaving = False
         self.before_extension: Callable[[str], object] = lambda _: None
 
@@ -317,6 +327,12 @@ class ImportHooks:
         """Acquire a package's lock, and wait for what began without it."""
         if self._leaving:
             self._park()
+            with self._needing_workers(package):
+                self._enter(package)
+        else:
+            self._enter(package)
+
+    def _enter(self, package: str) -> None:
         try:
             self.locks.acquire(package)
             try:
@@ -475,6 +491,7 @@ class ImportHooks:
         self._lazy_bodies.install()
         # What `os.forkpty` makes runs another program at once: `!ls` waits for nothing.
         self._replaced.put(os, "fork", self._waiting_first)
+        self._replaced.put(*bootstrap.FINDERS, _looking_again)
         self._replaced.put(*bootstrap.FIND_SPEC, self._finding_warily)
         self._note_imports_under_way()
 
@@ -576,23 +593,43 @@ class ImportHooks:
                 frame = frame.f_back
             return None if frame is None else (id(top), top.f_lasti)
 
+    def leave(self) -> None:
+        """
+        Let the workers stop at their next import, but for who still needs them.
+
+        What they run may be in native code, without the GIL, and would meet the end of
+        the process there.
+        """
+        self._leaving = True
+        self._wait_for_parking()
+
     def _park(self) -> None:
         """Keep a worker from running on in an interpreter that is taken down."""
         me = threading.get_ident()
         if me in self._workers:
-            self._parked.add(me)
-            threading.Event().wait()
+            with self._parking:
+                self._parked.add(me)
+                self._parking.wait_for(lambda: self._needing > 0)
+                self._parked.discard(me)
 
-    def leave(self) -> None:
-        """
-        Let nobody wait for an import that will never end, and the workers stop.
+    @contextlib.contextmanager
+    def _needing_workers(self, package: str) -> Iterator[None]:
+        """Let the workers go on where an exit handler imports what they do."""
+        if threading.get_ident() in self._workers or not self._is_busy(package):
+            yield
+            return
+        with self._parking:
+            self._needing += 1
+            self._parking.notify_all()
+        try:
+            yield
+        finally:
+            with self._parking:
+                self._needing -= 1
+            self._wait_for_parking()
 
-        What they run may be in native code, without the GIL, and would meet the end of
-        the process there. So they get a while to come to their next import, or to the
-        end of their last.
-        """
-        self._leaving = True
-        self.locks.open()
+    def _wait_for_parking(self) -> None:
+        """Give the workers a while to come to an import, or to their end."""
         until = time.monotonic() + _TO_PARK
         while not self._workers <= self._parked and time.monotonic() < until:
             time.sleep(_MOMENT)
@@ -622,11 +659,11 @@ class ImportHooks:
         torch, for one. So a fork waits for those under way, as an import of them
         would. Who imports cannot wait for others so.
         """
-        me = threading.get_ident()
-        if self._leaving or me in self._forking or self.locks.parent() is not None:
+        if self._leaving or self.locks.parent() is not None:
             return
         began = time.monotonic()
-        self._forking.add(me)
+        # Once more where a signal handler forks in the middle of such a wait.
+        self._forking.append(threading.get_ident())
         self.locks.acquire(EVERYTHING)
         for package in list(self._foreign):
             self._wait_for_foreign(package)
@@ -637,33 +674,33 @@ class ImportHooks:
     def _stop_forking(self) -> None:
         me = threading.get_ident()
         if me in self._forking:
-            self._forking.discard(me)
             self.release(EVERYTHING)
+            self._forking.remove(me)
+
+    # Python drops an exception that a signal handler raises in these two. So each is
+    # called once more, and does what is left to do.
 
     def before_fork(self) -> None:
-        """Fork where no other thread is between two steps of a change."""
-        still = contextlib.ExitStack()
-        still.enter_context(self._standstill())
-        # Now that no other thread that forks is so far.
-        self._still = still
-
-    @contextlib.contextmanager
-    def _standstill(self) -> Iterator[None]:
-        """Let no thread begin an import, or change the locks, during a block."""
-        while True:
+        """Fork where no other thread begins an import, or is in a change of locks."""
+        held = self._held_to_fork.setdefault(threading.get_ident(), [])
+        frozen = self.locks.frozen
+        try_to_freeze = functools.partial(frozen.acquire, blocking=False)
+        while len(held) < _LOCKS_TO_FORK:
+            _release_all(held)
             # Who is in a finder has the import lock, and may want the other one.
-            with contextlib.ExitStack() as stack:
-                stack.enter_context(bootstrap.beginning_no_import())
-                if self.locks.frozen.acquire(blocking=False):
-                    stack.callback(self.locks.frozen.release)
-                    yield
-                    return
-            time.sleep(_MOMENT)
+            _acquire(held, bootstrap.acquire_import_lock, bootstrap.release_import_lock)
+            _acquire(held, try_to_freeze, frozen.release)
+            if len(held) < _LOCKS_TO_FORK:
+                _release_all(held)
+                time.sleep(_MOMENT)
 
     def after_fork_in_parent(self) -> None:
         """Let the other threads go on."""
-        self._still.close()
-        self._stop_forking()
+        me = threading.get_ident()
+        if me in self._held_to_fork:
+            _release_all(self._held_to_fork[me])
+            self._stop_forking()
+            del self._held_to_fork[me]
 
     def after_fork(self) -> None:
         """Forget the threads that are not in this process, and their imports."""
@@ -675,9 +712,29 @@ class ImportHooks:
         self._borrowers.clear()
         if self._workers or self._wariness.directory() is not None:
             self._borrowers[threading.current_thread()] = 1
-        self._forking &= {me}
+        self._held_to_fork.clear()
+        self._parking, self._needing = Condition(), 0
+        self._forking = [thread for thread in self._forking if thread == me]
         self._stop_forking()
         self._remove_if_idle()
+
+
+def _acquire(
+    held: list[Callable[[], object]],
+    acquire: Callable[[], object],
+    release: Callable[[], object],
+) -> None:
+    """Acquire a lock, unless that returns False, and note what releases it."""
+    # In C from end to end, so that no signal handler runs before it is noted.
+    acquired = map(operator.is_not, map(operator.call, [acquire]), [False])
+    held.extend(itertools.compress([release], acquired))
+
+
+def _release_all(held: list[Callable[[], object]]) -> None:
+    """Release locks, the last one first, and forget them."""
+    # In C as well: what is called has been taken out of the list.
+    while held:
+        collections.deque(map(operator.call, map(held.pop, [-1])), 0)
 
 
 class _GuardedLock:
@@ -746,6 +803,25 @@ class _GuardedLock:
             self._hooks.release(self._package)
 
 
+def _looking_again(find_spec: Callable[..., Any]) -> Callable[..., Any]:
+    """
+    Return what does not miss a module while another thread changes `sys.meta_path`.
+
+    importlib goes through that list as it is. Whoever takes a finder out, as setuptools
+    does whenever somebody imports distutils, makes it pass over the next one.
+    """
+
+    def find(*arguments: object) -> Any:  # noqa: ANN401
+        before = list(sys.meta_path or ())
+        spec = find_spec(*arguments)
+        if spec is None and list(sys.meta_path or ()) != before:
+            spec = find_spec(*arguments)
+        return spec
+
+    find.__code__ = find.__code__.replace(co_filename=bootstrap.FILE)
+    return find
+
+
 # What it imports anew reads in a traceback as what importlib itself imports.
 _GuardedLock.acquire.__code__ = _GuardedLock.acquire.__code__.replace(
     co_filename=bootstrap.FILE
@@ -757,11 +833,11 @@ def _register_process_hooks(hooks: ImportHooks) -> None:
     """Hear of exits and forks, which nobody can stop to listen to later."""
     atexit.register(hooks.leave)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(
-            before=hooks.before_fork,
-            after_in_parent=hooks.after_fork_in_parent,
-            after_in_child=hooks.after_fork,
-        )
+        for _ in range(2):
+            os.register_at_fork(
+                before=hooks.before_fork, after_in_parent=hooks.after_fork_in_parent
+            )
+        os.register_at_fork(after_in_child=hooks.after_fork)
 
 
 hooks = ImportHooks()

@@ -127,7 +127,6 @@ class PackageLocks:
             apart=apart, yields=self._yields, is_complete=is_complete
         )
         self._condition = Condition()
-        self._is_open = False
         # By thread: the one that started it during an import that is not over yet.
         self._parents: dict[int, int] = {}
         # By thread that made no progress: its pulse when a wait for a package that it
@@ -156,7 +155,7 @@ class PackageLocks:
         reasons: list[str] = []
         with self._condition:
             try:
-                circle = self._graph.enter(me, package, force=self._is_open)
+                circle = self._graph.enter(me, package)
                 if circle is None:
                     self.counts = self.counts._replace(waits=self.counts.waits + 1)
                     circle = self._wait(me, package, reasons)
@@ -184,10 +183,6 @@ class PackageLocks:
             ) and not self._imports(me):
                 self._end_import(me)
             self._condition.notify_all()
-
-    def open(self) -> None:
-        """Let everybody enter from now on, without waiting."""
-        self._is_open = True
 
     @contextlib.contextmanager
     def holding(self, package: str) -> Iterator[None]:
@@ -226,7 +221,7 @@ class PackageLocks:
                 watch, patience = _Watch(), self.patience * _MODULE_PATIENCE
                 while not is_over():
                     pulses = self._pulses(me)
-                    if None in pulses.values() or self._is_open:
+                    if None in pulses.values():
                         return False
                     if watch.is_still(pulses, patience):
                         self._give_up(pulses)
@@ -319,7 +314,7 @@ class PackageLocks:
             if gone:
                 continue
             still = watch.is_still(pulses, self.patience)
-            if self._is_open or still or watch.age() >= longest:
+            if still or watch.age() >= longest:
                 self._give_up(pulses)
                 seconds = self.patience if still else longest
                 reasons.append(

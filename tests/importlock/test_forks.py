@@ -441,12 +441,12 @@ def test_two_threads_that_fork(run_trial: RunTrial) -> None:
             from ipywarmup.importlock import bootstrap
             from ipywarmup.importlock.hooks import hooks
             main, second = threading.current_thread(), threading.Event()
-            begin = bootstrap.beginning_no_import
-            def beginning_no_import():
+            acquire = bootstrap.acquire_import_lock
+            def acquire_import_lock():
                 if threading.current_thread() is not main:
                     second.set()
-                return begin()
-            bootstrap.beginning_no_import = beginning_no_import
+                acquire()
+            bootstrap.acquire_import_lock = acquire_import_lock
             def fork():
                 hooks.before_fork()
                 hooks.after_fork_in_parent()
@@ -464,6 +464,86 @@ def test_two_threads_that_fork(run_trial: RunTrial) -> None:
     )
     assert report.errors == []
     assert report.result == "[]"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "before_fork",
+        "after_fork_in_parent",
+        "_acquire",
+        "_release_all",
+        "_stop_forking",
+    ],
+)
+@pytest.mark.parametrize("event", ["call", "return"])
+def test_an_interrupt_that_a_fork_loses(
+    run_trial: RunTrial, function: str, event: str
+) -> None:
+    """Python drops what a signal raises in a handler of forks: nothing stays held."""
+    report = run_trial(
+        "guarded",
+        {"forking.py": CHILD},
+        warm=["forking"],
+        main=f"""
+            import os, signal, sys, threading, warnings
+            from ipywarmup.importlock import bootstrap
+            from ipywarmup.importlock.hooks import hooks
+            warnings.simplefilter("ignore")
+            import forking
+            sys.unraisablehook = lambda _: None
+            sent = []
+            def interrupt(frame, event, _):
+                code = frame.f_code
+                if (event, code.co_name) == ({event!r}, {function!r}) and not sent:
+                    sent.append(code.co_filename)
+                    os.kill(os.getpid(), signal.SIGINT)
+            sys.setprofile(interrupt)
+            try:
+                child = os.fork()
+            except KeyboardInterrupt:
+                child = None
+            sys.setprofile(None)
+            if child == 0:
+                os._exit(0)
+            if child:
+                os.waitpid(child, 0)
+            thread = threading.Thread(target=__import__, args=("json.tool",))
+            thread.start()
+            thread.join()
+            held = bootstrap._bootstrap._imp.lock_held(), bool(hooks.locks)
+            result = len(sent), held
+        """,
+    )
+    assert report.errors == []
+    assert report.result == "(1, (False, False))"
+
+
+def test_a_fork_of_a_signal_handler_in_the_wait_of_another(run_trial: RunTrial) -> None:
+    """It waits, too, and then the other one goes on."""
+    report = run_trial(
+        "guarded",
+        HALF,
+        warm=["half"],
+        main="""
+            import signal, signals
+            signals.hear("half")
+            import forking, sys, waiting
+            waited = []
+            def in_handler(*_):
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                waiting.watch()
+                waited.append(forking.said_by_child(say))
+            def say():
+                return type(sys.modules["half"]).__name__
+            signal.signal(signal.SIGALRM, in_handler)
+            signal.setitimer(signal.ITIMER_REAL, 0.01)
+            waited.append(forking.said_by_child(say))
+            result = waited
+        """,
+    )
+    assert report.errors == []
+    assert report.result == "['module', 'module']"
 
 
 def test_a_fork_amid_a_lock_of_the_standard_library(run_trial: RunTrial) -> None:

@@ -118,26 +118,30 @@ def test_a_worker_stops_at_its_next_import(leave: Leave, tmp_path: Path) -> None
     assert marks == ["half"]
 
 
+@pytest.mark.parametrize("order", ["before", "after"])
 @pytest.mark.parametrize(
-    "statement",
+    ("statement", "finds"),
     [
-        "import json.tool, colorsys",
-        "from half.part import Part",
-        "import half.other",
-        "import other_package",
+        ("import json.tool, colorsys", "json.tool.main"),
+        ("from half.part import Part", "Part"),
+        ("import half", "half.whole"),
+        ("import half.other", "half.whole"),
+        ("import other_package", "other_package.Part"),
     ],
 )
-@pytest.mark.parametrize("order", ["before", "after"])
-def test_an_exit_handler_that_imports(leave: Leave, statement: str, order: str) -> None:
-    """It waits for nothing that will never end, not in the package under way either."""
+def test_an_exit_handler_that_imports(
+    leave: Leave, statement: str, finds: str, order: str
+) -> None:
+    """It finds all of what it imports, be it under way; else it waits for nothing."""
     # Handlers run last in, first out; so one of the two comes before our own, and
     # finds the warmup going on.
     register = "atexit.register(at_exit)"
     leave(
         f"""
         def at_exit():
-            {"signals.gate.set()" if order == "after" else ""}
+            {"signals.gate.set()" if "half" in statement else ""}
             {statement}
+            {finds}
             print("imported")
         {register if order == "before" else ""}
         from ipywarmup.importlock.hooks import hooks
@@ -147,9 +151,11 @@ def test_an_exit_handler_that_imports(leave: Leave, statement: str, order: str) 
         {register if order == "after" else ""}
         """,
         {
-            "half/__init__.py": "import half.part\n" + HALF,
+            "half/__init__.py": "import half.part\n" + HALF + "import half.last\n"
+            "whole = True",
             "half/part.py": "Part = 'part'",
             "half/other.py": "",
+            "half/last.py": "",
             "other_package.py": "from half.part import Part",
         },
         stdout="imported\n",

@@ -254,19 +254,6 @@ def test_forget_others(steered: Steered) -> None:
     steered.release("two", "Q")
 
 
-def test_open(steered: Steered) -> None:
-    """Once the locks are open, nobody waits any more."""
-    steered.acquire("holder", "P")
-    assert steered.acquire("one", "P") is None
-    steered.locks.open()
-    assert steered.acquire("two", "P") is False
-    steered.crew.look()
-    steered.crew.look()
-    assert not steered.crew.sleeps("one")
-    for name in ("one", "two", "holder"):
-        steered.release(name, "P")
-
-
 def test_whoever_listens_hears_that_a_package_is_free(steered: Steered) -> None:
     """It is told when the last one leaves, before the next one enters."""
     heard: list[tuple[bool, bool]] = []

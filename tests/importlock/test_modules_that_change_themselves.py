@@ -164,3 +164,29 @@ def test_a_module_that_changes_import(agree: Agree) -> None:
         """,
     )
     assert guarded.errors == []
+
+
+def test_a_finder_that_is_taken_out_meanwhile(
+    run_trial: Callable[..., Report],
+) -> None:
+    """A look-up that passes over another one for it looks once more."""
+    report = run_trial(
+        "guarded",
+        {"there.py": "answer = 42"},
+        warm=[],
+        main="""
+            import sys
+            from ipywarmup.importlock.hooks import hooks
+            class Finder:
+                def find_spec(self, name, *_):
+                    if name == "there":
+                        sys.meta_path.remove(self)
+            # Before the one that finds it.
+            sys.meta_path.insert(len(sys.meta_path) - 1, Finder())
+            with hooks.borrowed():
+                import there
+            result = there.answer
+        """,
+    )
+    assert report.errors == []
+    assert report.result == "42"
