@@ -31,7 +31,7 @@ from ipywarmup.importlock.graph import EVERYTHING
 from ipywarmup.importlock.lazy import LazyBodies
 from ipywarmup.importlock.places import Wariness
 from ipywarmup.importlock.replacements import Replacements
-from ipywarmup.importlock.stacks import stacks
+from ipywarmup.importlock.stacks import MovedError, caller_of, stacks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +52,9 @@ _MOMENT = 0.001
 
 _TO_PARK = 0.3
 """Seconds that an exit waits for the workers to stop; few modules take longer."""
+
+_LOOKS_AT_A_THREAD = 100
+"""How often a thread is looked at that moves on before all of its stack was seen."""
 
 _LOCKS_TO_FORK = 2
 """How many locks a thread holds while it forks."""
@@ -577,6 +580,12 @@ class ImportHooks:
 
     def _pulse(self, thread: int) -> object | None:
         """Return where a thread is, None if it is not in an import any more."""
+        for _ in range(_LOOKS_AT_A_THREAD):
+            with contextlib.suppress(MovedError):
+                return self._look_at(thread)
+        return None
+
+    def _look_at(self, thread: int) -> object | None:
         with stacks() as tops:
             top: FrameType | None = tops.get(thread)
             if thread == threading.get_ident():
@@ -590,7 +599,7 @@ class ImportHooks:
             while frame is not None and thread not in self._workers:
                 if frame.f_code.co_filename in _IMPORTING:
                     break
-                frame = frame.f_back
+                frame = caller_of(frame)
             return None if frame is None else (id(top), top.f_lasti)
 
     def leave(self) -> None:
@@ -818,7 +827,7 @@ def _looking_again(find_spec: Callable[..., Any]) -> Callable[..., Any]:
             spec = find_spec(*arguments)
         return spec
 
-    find.__code__ = find.__code__.replace(co_filename=bootstrap.FILE)
+    partial.HIDDEN.add(find.__code__)
     return find
 
 

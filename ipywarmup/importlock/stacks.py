@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import inspect
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,28 @@ if TYPE_CHECKING:
 
 _COLLECTS_AMID_A_LOOK = sys.version_info < (3, 12)
 """Whether making a frame an object may start the collector."""
+
+
+_GENERATOR = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+class MovedError(Exception):
+    """A thread went on while its stack was followed, so that not all of it was seen."""
+
+
+def caller_of(frame: FrameType) -> FrameType | None:
+    """
+    Return what has called a frame of another thread, None for the first of its thread.
+
+    Raises
+    ------
+    MovedError
+        If that is not known any more: a generator has no caller while it is suspended.
+    """
+    caller = frame.f_back
+    if caller is None and frame.f_code.co_flags & _GENERATOR:
+        raise MovedError
+    return caller
 
 
 @contextlib.contextmanager

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import subprocess
 import sys
 import threading
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ipywarmup.importlock.hooks import hooks
 from ipywarmup.importlock.stacks import stacks
+
+if TYPE_CHECKING:
+    from tests.importlock.conftest import Write
+
+# A bound on failure only.
+TIMEOUT = 10.0
 
 # Threads come and go while their frames are followed, and the collector runs finalizers
 # that let them: up to Python 3.11 a process crashes so within a second.
@@ -88,3 +98,38 @@ def test_the_collector_is_as_it_was(*, enabled: bool) -> None:
         assert gc.isenabled() == enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+GENERATING = """
+import shared
+def some():
+    yield from ((number for number in range(3)) for _ in range(3))
+shared.begun.set()
+while not shared.over.is_set():
+    for each in some():
+        list(each)
+"""
+
+
+def test_a_thread_in_an_import_that_goes_on_meanwhile(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in it, whatever generator is suspended while its frames are followed."""
+    shared: Any = ModuleType("shared")
+    shared.begun, shared.over = threading.Event(), threading.Event()
+    monkeypatch.setitem(sys.modules, "shared", shared)
+    thread = threading.Thread(target=importlib.import_module, args=(write(GENERATING),))
+    interval = sys.getswitchinterval()
+    with hooks.borrowed():
+        thread.start()
+        assert shared.begun.wait(TIMEOUT)
+        assert thread.ident is not None
+        sys.setswitchinterval(1e-6)
+        try:
+            pulses = [hooks._pulse(thread.ident) for _ in range(20_000)]
+        finally:
+            sys.setswitchinterval(interval)
+            shared.over.set()
+            thread.join()
+    assert pulses.count(None) == 0
+    assert hooks._pulse(thread.ident) is None
