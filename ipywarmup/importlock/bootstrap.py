@@ -119,7 +119,9 @@ class Functions(NamedTuple):
         _bootstrap.module_from_spec = self.module_from_spec
 
 
-_FIND_SPEC_CODE: CodeType = _bootstrap._find_spec.__code__
+_find_spec_code: CodeType | None = getattr(
+    getattr(_bootstrap, "_find_spec", None), "__code__", None
+)
 FINDERS = _bootstrap, "_find_spec"
 """What an import asks the finders with, by this name at each use."""
 FIND_SPEC = importlib.util, "_find_spec"
@@ -172,9 +174,10 @@ def is_initializing(module: object) -> bool:
     return bool(getattr(spec, "_initializing", False) if noted is None else noted)
 
 
-acquire_import_lock: Callable[[], None] = _bootstrap._imp.acquire_lock
+_imp: Any = getattr(_bootstrap, "_imp", None)
+acquire_import_lock: Any = getattr(_imp, "acquire_lock", None)
 """Keeps other threads from beginning an import, until the release."""
-release_import_lock: Callable[[], None] = _bootstrap._imp.release_lock
+release_import_lock: Any = getattr(_imp, "release_lock", None)
 
 
 def mend_import_lock() -> None:
@@ -187,7 +190,7 @@ def mend_import_lock() -> None:
     finders = 0
     frame: FrameType | None = sys._getframe()
     while frame is not None:
-        finders += frame.f_code is _FIND_SPEC_CODE
+        finders += frame.f_code is _find_spec_code
         frame = frame.f_back
     with contextlib.suppress(RuntimeError):  # it is nobody's, or another thread's
         while True:
