@@ -25,6 +25,7 @@ from ipywarmup.defaults import (
 )
 from ipywarmup.foreground import Foreground
 from ipywarmup.kernel import outstreams
+from ipywarmup.stages import Stages
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
@@ -102,6 +103,8 @@ class WarmupMagics(Magics):
         self.panels: list[WidgetPanel] = []
         self.arrivals: Arrivals | None = None
         self.foreground = Foreground()
+        # What waits for cells of the notebook.
+        self.stages = Stages(self._begin_stage)
         # What looks for something to warm at the start of a kernel.
         self.starting: Start | None = None
         # The run whose records wake the publisher.
@@ -195,6 +198,11 @@ class WarmupMagics(Magics):
             return None
         return run_line(self, line)
 
+    def _begin_stage(self, modules: tuple[str, ...]) -> None:
+        from ipywarmup.session import begin_stage  # noqa: PLC0415 - not to load
+
+        begin_stage(self, modules)
+
     @property
     def manual(self) -> str:
         """The text of ``%warmup?``."""
@@ -207,6 +215,7 @@ class WarmupMagics(Magics):
 
         if self.starting is not None:
             self.starting.stop()
+        self.stages.stop()
         self.manager.reset()
         shell: Any = self.shell
         self.foreground.end()
@@ -214,6 +223,8 @@ class WarmupMagics(Magics):
         with contextlib.suppress(ValueError):
             shell.ast_transformers.remove(self.foreground)
             shell.events.unregister("post_execute", self.foreground.end)
+        with contextlib.suppress(ValueError):
+            shell.events.unregister("post_run_cell", self.stages.ran)
         if self.arrivals is not None:
             with contextlib.suppress(ValueError):
                 shell.ast_transformers.remove(self.arrivals)
@@ -289,6 +300,7 @@ def load(shell: InteractiveShell) -> None:
     transformers: list[Any] = shell.ast_transformers
     transformers.append(magics.foreground)
     shell.events.register("post_execute", magics.foreground.end)
+    shell.events.register("post_run_cell", magics.stages.ran)
     shell.Completer.custom_matchers.append(magics.complete)
 
 

@@ -184,9 +184,29 @@ def _warm_file(magics: WarmupMagics, request: Request) -> None:
     if not request.quiet:
         for line in collection.describe(found, enumerate_names):
             print(printable(line))
-    if found.selection.taken:
-        request = request._replace(modules=found.selection.taken)
+    taken = (*found.selection.taken, *magics.stages.plan(found))
+    if taken:
+        request = request._replace(modules=taken)
         _warm(magics, request, installed_only=True)
+
+
+def begin_stage(magics: WarmupMagics, modules: Sequence[str]) -> None:
+    """Warm what has waited for cells that have run by now."""
+    from ipywarmup.sources.imports import Import  # noqa: PLC0415
+    from ipywarmup.sources.selection import select  # noqa: PLC0415
+
+    # Those cells may have changed where modules are found, and which.
+    taken = select(Import(name, line=0) for name in modules).taken
+    if not taken:
+        return
+    start = magics.manager.prepare(taken, installed_only=True)
+    try:
+        for panel in magics.panels:
+            if panel.run is magics.manager.run and magics.publisher is not None:
+                panel.show(update=True)
+                magics.publisher.follow(panel)
+    finally:
+        start()
 
 
 @_interrupted_in_a_line()
@@ -246,25 +266,39 @@ def _status(magics: WarmupMagics, _request: Request) -> TableView:
         print("The start of the kernel is still looking for what to import.")
     elif start is not None and start.outcome and {*run.ids} <= {*start.taken}:
         print(f"At the start of the kernel: {printable(start.outcome)}")
-    return TableView(manager.snapshot(run), manager.totals(run), manager.stalls(run))
+    return TableView(
+        manager.snapshot(run),
+        manager.totals(run),
+        manager.stalls(run),
+        _later(magics),
+    )
 
 
 def _canaries(magics: WarmupMagics, _request: Request) -> TableView:
     return TableView(magics.manager.snapshot(), limit=CANARY_ROWS)
 
 
+def _later(magics: WarmupMagics) -> list[str]:
+    """Say what waits for which cell."""
+    from ipywarmup.sources.selection import describe_later  # noqa: PLC0415
+
+    return describe_later(magics.stages.waiting, enumerate_names)
+
+
 def _cancel(magics: WarmupMagics, _request: Request) -> None:
     stopped = magics.starting is not None and magics.starting.stop()
     if stopped:
         print("Cancelled: what the start of the kernel would have imported")
+    dropped = [*magics.manager.cancel(), *magics.stages.stop()]
     otherwise = "" if stopped else "Nothing to cancel."
-    _say("Cancelled", magics.manager.cancel(), otherwise=otherwise)
+    _say("Cancelled", dropped, otherwise=otherwise)
 
 
 def _reset(magics: WarmupMagics, _request: Request) -> None:
     if magics.starting is not None:
         magics.starting.stop()
         magics.starting = None
+    magics.stages.stop()
     magics.manager.reset()
     if magics.arrivals is not None:
         magics.arrivals.forget_failed()
@@ -370,7 +404,9 @@ def _show_panel(magics: WarmupMagics) -> WidgetPanel:
     try:
         from ipywarmup.panel.widget import WidgetPanel  # noqa: PLC0415
 
-        panel = WidgetPanel(magics.manager, magics.manager.run)
+        panel = WidgetPanel(
+            magics.manager, magics.manager.run, functools.partial(_later, magics)
+        )
         panel.show()
         return panel
     finally:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from ipywarmup.stages import Stages
+
 logger = logging.getLogger("ipywarmup")
 
 VARIABLE = "IPYWARMUP_AUTO"
@@ -59,7 +61,8 @@ def begin(shell: InteractiveShell) -> None:
     _let_unload(shell.extension_manager)
     magics = shell.magics_manager.registry[WarmupMagics.__name__]
     if magics.auto:
-        start = magics.starting = Start(shell, threading.get_ident())
+        start = Start(shell, magics.stages, threading.get_ident())
+        magics.starting = start
         if not once_running(start.begin):
             start.begin()
 
@@ -88,6 +91,8 @@ class Start:
     ----------
     shell : IPython.core.interactiveshell.InteractiveShell
         Of the kernel.
+    stages : Stages
+        Begins what has to wait for cells.
     main_thread : int
         The identifier of the thread that its cells run on.
 
@@ -99,10 +104,13 @@ class Start:
         One line: what was left out and why, what went wrong; empty if nothing did.
     """
 
-    def __init__(self, shell: InteractiveShell, main_thread: int) -> None:
+    def __init__(
+        self, shell: InteractiveShell, stages: Stages, main_thread: int
+    ) -> None:
         self.taken: tuple[str, ...] = ()
         self.outcome = ""
         self._shell: Any = shell
+        self._stages = stages
         self._main_thread = main_thread
         # Held by whoever ends it: the thread that begins to warm, or who stops that.
         # Reentrant, since a callback may do so on that thread.
@@ -173,8 +181,8 @@ class Start:
         lines = collection.describe(found, enumerate_names)
         for line in lines:
             logger.info("%s", line)
-        taken = found.selection.taken
-        if taken:
+        taken, later = found.selection.taken, found.selection.later
+        if taken or later:
             # These show for themselves, and nobody misses what is there already.
             selection = Selection(
                 taken,
@@ -184,15 +192,17 @@ class Start:
                     if each.reason not in {LOADED, OPTIONAL}
                 ),
             )
-            found = dataclasses.replace(found, selection=selection)
-            lines = collection.describe(found, enumerate_names)[1:]
+            # Nor what waits for cells: the status tells of that for as long as it does.
+            told = dataclasses.replace(found, selection=selection)
+            lines = collection.describe(told, enumerate_names)[1:]
         with self._lock:
             if not self.looking:
                 return
             self.outcome = "; ".join(lines)
+            taken = (*taken, *self._stages.plan(found))
+            self.taken = (*taken, *(each.name for each in self._stages.waiting))
             if not taken:
                 return
-            self.taken = taken
             warm = manager.prepare(taken, installed_only=True)
             self._over.set()
         warm()

@@ -132,15 +132,15 @@ def render_panel(table: Table) -> str:
 
 
 def render_headline(table: Table) -> str:
-    """Return the headline, and below it what was saved."""
-    savings = (
-        f'<div style="{_FRAME};padding:0 {_INDENT} 2px;{_MUTED}">{table.savings}</div>'
-        if table.savings
-        else ""
+    """Return the headline, and below it what was saved, and what is to come."""
+    below = "".join(
+        f'<div style="{_FRAME};padding:0 {_INDENT} 2px;{_MUTED}">{escape(line)}</div>'
+        for line in (table.savings, *table.later)
+        if line
     )
     return (
         f'<div style="{_FRAME};padding:2px {_INDENT};font-weight:600">'
-        f"{escape(table.headline)}</div>{savings}"
+        f"{escape(table.headline)}</div>{below}"
     )
 
 

@@ -83,6 +83,8 @@ class Table(NamedTuple):
         What `WarmupManager.totals` returns.
     length_ms : float, optional
         How long the timeline is, in milliseconds; None if the rows have none.
+    later : tuple of str
+        What is still to come, a line each.
     """
 
     total: int
@@ -90,6 +92,7 @@ class Table(NamedTuple):
     rows: tuple[Row, ...]
     totals: Totals | None = None
     length_ms: float | None = None
+    later: tuple[str, ...] = ()
 
     @property
     def ended(self) -> int:

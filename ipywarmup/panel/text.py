@@ -22,6 +22,7 @@ def render(table: Table) -> str:
     lines = [table.headline]
     if table.savings:
         lines.append(table.savings)
+    lines += map(printable, table.later)
     if table.rows:
         cells = [_HEADER, *(_cells(row) for row in table.rows)]
         id_width, module_width, status_width, thread_width = (

@@ -31,6 +31,8 @@ class TableView:
         What `WarmupManager.totals` returns; nothing is said of it otherwise.
     stalls : sequence of Stall, optional
         What `WarmupManager.stalls` returns; no timeline is drawn otherwise.
+    later : sequence of str
+        Lines on what is still to come.
     limit : int
         The most rows drawn.
     """
@@ -40,12 +42,14 @@ class TableView:
         canaries: Sequence[Canary],
         totals: Totals | None = None,
         stalls: Sequence[Stall] | None = None,
+        later: Sequence[str] = (),
         *,
         limit: int = STATUS_ROWS,
     ) -> None:
-        self.table: Table = tabulate(
+        table = tabulate(
             canaries, now=time.time(), limit=limit, totals=totals, stalls=stalls
         )
+        self.table: Table = table._replace(later=tuple(later))
 
     def _repr_mimebundle_(
         self,

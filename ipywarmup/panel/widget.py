@@ -14,6 +14,8 @@ from ipywarmup.panel.rows import State, tabulate
 from ipywarmup.panel.views import STATUS_ROWS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from ipywarmup.manager import WarmupManager
     from ipywarmup.panel.rows import Table
     from ipywarmup.run import Run
@@ -41,10 +43,18 @@ class WidgetPanel:
     manager : WarmupManager
     run : Run
         What `manager.run` was when the panel was asked for.
+    later : callable
+        Returns lines on what is still to come.
     """
 
-    def __init__(self, manager: WarmupManager, run: Run) -> None:
+    def __init__(
+        self,
+        manager: WarmupManager,
+        run: Run,
+        later: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
         self._manager = manager
+        self._later = later
         self.run = run
         self._display_id = uuid4().hex
         table = self._table()
@@ -70,15 +80,23 @@ class WidgetPanel:
         self.box = ipywidgets.VBox([self.headline, self.bar, self.rows], layout=plain)
         self._fill(table)
 
-    def show(self) -> None:
-        """Display the panel in the cell that is running."""
+    def show(self, *, update: bool = False) -> None:
+        """
+        Display the panel in the cell that is running.
+
+        Parameters
+        ----------
+        update : bool
+            Where it is displayed already, in place of the HTML.
+        """
         table = self._table()
         widget_view = {
             "version_major": 2,
             "version_minor": 0,
             "model_id": self.box.model_id,
         }
-        self._publish(table, {"application/vnd.jupyter.widget-view+json": widget_view})
+        widget = {"application/vnd.jupyter.widget-view+json": widget_view}
+        self._publish(table, widget, update=update)
 
     def draw(self) -> bool:
         """Bring the widgets up to date; turn them into HTML at the end."""
@@ -105,13 +123,14 @@ class WidgetPanel:
             widget.style.close()
 
     def _table(self) -> Table:
-        return tabulate(
+        table = tabulate(
             self._manager.snapshot(self.run),
             now=time.time(),
             limit=STATUS_ROWS,
             totals=self._manager.totals(self.run),
             stalls=self._manager.stalls(self.run),
         )
+        return table._replace(later=tuple(self._later()))
 
     def _fill(self, table: Table) -> None:
         with self.bar.hold_sync():

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _READS = frozenset({"copy", "get", "items", "keys", "values"})
 """What may be asked of `os.environ`."""
 _WRITES = frozenset({"pop", "setdefault", "update"})
-_FLAGS = re.compile(r"(?:-\S+\s+)+")
+_FLAGS = re.compile(r"(?:-\S+\s+(?:\d+\s+)?)+")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,10 @@ class Reader(ast.NodeVisitor):
             binds = bound_names(ast.Module([node], []))
             # A block may use what it binds further down.
             self._known |= binds
-            self.visit(node)
+            try:
+                self.visit(node)
+            except RecursionError:
+                self._note(Effect("code nested too deeply", opaque=True))
             if any(each.opaque for each in self._found):
                 self._opaque |= binds
             elif isinstance(node, ast.Assign | ast.AnnAssign):

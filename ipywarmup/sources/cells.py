@@ -68,9 +68,16 @@ def is_python(cell: str) -> bool:
     return name is not None and name[0] in _PYTHON
 
 
+def magic_call(cell: str) -> str:
+    """Return the call that IPython makes of a cell for which `is_python` is false."""
+    first, _, _ = cell.strip().partition("\n")
+    name, _, line = first.removeprefix("%%").partition(" ")
+    return f"get_ipython().run_cell_magic({name.strip()!r}, {line.strip()!r}, '')"
+
+
 def python_code(cell: str) -> str:
     """
-    Return the code of a cell with statements that do nothing for IPython's own.
+    Return the code of a cell with the calls in it that IPython makes of its own.
 
     Lines keep their numbers. ``%warmup a b`` becomes ``import a, b``, and of ``%time
     import a`` the import stays. What is no Python for other reasons stays as it is.
@@ -132,14 +139,31 @@ def _replacement(line: str) -> str:
     if match := _STATEMENT.fullmatch(line):
         return match[1]
     if match := _WARMUP.fullmatch(line):
-        try:
-            request = parse(match[1])
-        except LineError:
-            return "pass"
-        parts = ".".join(request.modules).split(".")
-        if request.command == "warm" and not any(map(keyword.iskeyword, parts)):
-            return f"import {', '.join(request.modules)}"
-    return "pass"
+        return _import(match[1])
+    target = ""
+    if not _ESCAPE.match(line) and (match := _ASSIGNMENT.match(line)):
+        # Of the match, the last character or two belong to what is assigned.
+        end = line.rindex("=", 0, match.end())
+        target, line = f"{line[:end].strip()} = ", line[end + 1 :].strip()
+    if _HELP.fullmatch(line) or line.startswith(("?", "%%")):
+        return "pass"
+    if line.startswith("!"):
+        return f"{target}get_ipython().system({line.lstrip('!').strip()!r})"
+    # What is called by one of `/,;` is a magic of its own, that nobody knows.
+    name, _, rest = line.removeprefix("%").partition(" ")
+    return f"{target}get_ipython().run_line_magic({name!r}, {rest.strip()!r})"
+
+
+def _import(line: str) -> str:
+    """Return the statement for a line of %warmup."""
+    try:
+        request = parse(line)
+    except LineError:
+        return "pass"
+    parts = ".".join(request.modules).split(".")
+    if request.command != "warm" or any(map(keyword.iskeyword, parts)):
+        return "pass"
+    return f"import {', '.join(request.modules)}"
 
 
 def _after(line: str, nesting: int, quote: str) -> tuple[int, str]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipywarmup.sources import selection as selecting
+from ipywarmup.sources.barriers import Barrier, Reader
 from ipywarmup.sources.files import SourceError, at_home
 from ipywarmup.sources.imports import Import
 from ipywarmup.sources.notebook import read_notebook
 from ipywarmup.sources.project import Project, find_project
 from ipywarmup.sources.script import read_script
-from ipywarmup.sources.selection import Selection, select
+from ipywarmup.sources.selection import Selection, distrusting, select
+from ipywarmup.sources.trust import NOT_INSTALLED
 from ipywarmup.sources.whereabouts import current_notebook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ipywarmup.sources.notebook import Cell
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,15 @@ class Collection:
         The cells of a notebook that are no Python, counted from 1.
     remarks : tuple of str
         What else went wrong, a line each.
+    cells : dict of int to str
+        The code of the cells of a notebook, by their number.
     """
 
     path: Path | None
     selection: Selection
     unreadable: tuple[int, ...] = ()
     remarks: tuple[str, ...] = ()
+    cells: dict[int, str] = field(default_factory=dict)
 
 
 def of_notebook(
@@ -70,8 +77,13 @@ def of_notebook(
     path = at_home(path)
     notebook = read_notebook(path)
     project, remarks = _project(path.absolute().parent)
-    selection = select(notebook.imports, project.exclude if project else ())
-    return Collection(path, selection, notebook.unreadable, remarks)
+    distrust = distrusting()
+    barriers = _barriers(notebook.cells, distrust)
+    selection = select(
+        notebook.imports, project.exclude if project else (), barriers, distrust
+    )
+    cells = {cell.number: cell.code for cell in notebook.cells}
+    return Collection(path, selection, notebook.unreadable, remarks, cells)
 
 
 def of_script(path: Path) -> Collection:
@@ -84,9 +96,15 @@ def of_script(path: Path) -> Collection:
         If it cannot be read, or is not Python.
     """
     path = at_home(path)
-    imports = read_script(path)
+    script = read_script(path)
     project, remarks = _project(path.absolute().parent)
-    selection = select(imports, project.exclude if project else ())
+    distrust = distrusting()
+    selection = select(
+        script.imports,
+        project.exclude if project else (),
+        Reader(_installed(distrust)).read(script.tree),
+        distrust,
+    )
     return Collection(path, selection, remarks=remarks)
 
 
@@ -110,7 +128,7 @@ def auto(namespace: Mapping[str, object], environment: Mapping[str, str]) -> Col
         notebook = of_notebook(path, namespace, environment)
     except SourceError as error:
         notebook = Collection(None, Selection(), remarks=(str(error),))
-    if notebook.selection.taken or notebook.selection.left_out:
+    if notebook.selection != Selection():
         return notebook
     project, remarks = _project((path or Path("notebook")).absolute().parent)
     # What is wrong with the project's file is told once.
@@ -146,6 +164,27 @@ def describe(
         them = "they are no Python: cells" if several else "it is no Python: cell"
         lines.append(f"Passed over, since {them} {numbers}")
     return [*lines, *collection.remarks]
+
+
+def _barriers(
+    cells: Iterable[Cell], distrust: Callable[[str], str | None]
+) -> list[Barrier]:
+    """Return the barriers of a notebook, in its order."""
+    reader = Reader(_installed(distrust))
+    barriers: list[Barrier] = []
+    for cell in cells:
+        if cell.tree is None:
+            # Whoever runs it has mended it before.
+            barriers.append(Barrier(0, "no Python yet", cell=cell.number))
+        else:
+            barriers += reader.read(cell.tree, cell.number)
+    return barriers
+
+
+def _installed(distrust: Callable[[str], str | None]) -> Callable[[str], bool]:
+    """Return what tells of a top-level module whether it can do nothing unexpected."""
+    # What is not there at all can do nothing either.
+    return lambda top: distrust(top) in {None, NOT_INSTALLED}
 
 
 def _project(folder: Path) -> tuple[Project | None, tuple[str, ...]]:

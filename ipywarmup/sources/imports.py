@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipywarmup.sources.installed import find as find_installed
@@ -42,6 +42,8 @@ class Import:
         Why the code alone already says that it should not be imported beforehand.
     cell : int or None
         In which cell, counted from 1, if it was in a notebook.
+    column : int
+        Where its statement begins, plus the number of names before it in that.
     """
 
     module: str
@@ -49,6 +51,7 @@ class Import:
     optional: bool = False
     reason: str | None = None
     cell: int | None = None
+    column: int = field(default=0, compare=False)
 
 
 def parse_code(code: str) -> ast.Module:
@@ -125,13 +128,15 @@ class _Walk:
     ) -> Iterator[Import]:
         for node in nodes:
             if isinstance(node, ast.Import | ast.ImportFrom):
-                for module, reason in self._modules(node):
+                for number, (module, reason) in enumerate(self._modules(node)):
+                    several = isinstance(node, ast.Import)
                     yield Import(
                         module,
                         node.lineno,
                         context.optional,
                         reason or context.reason,
                         self._cell,
+                        node.col_offset + (number if several else 0),
                     )
             elif isinstance(node, ast.Try | ast.TryStar):
                 yield from self._try(node, context)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ipywarmup.sources.cells import is_python, may_import, python_code
+from ipywarmup.sources.cells import is_python, magic_call, may_import, python_code
 from ipywarmup.sources.files import SourceError, read_bytes
 from ipywarmup.sources.imports import Import, collect, parse_code
 from ipywarmup.sources.installed import find
@@ -19,6 +19,26 @@ if TYPE_CHECKING:
 _LIMIT = 32_000_000
 """Bytes; what is larger holds up everybody else while it is parsed."""
 _FORMAT = 4
+
+
+@dataclass(frozen=True)
+class Cell:
+    """
+    A cell of code.
+
+    Parameters
+    ----------
+    number : int
+        Counted from 1 among all cells.
+    code : str
+        As it was saved.
+    tree : ast.Module or None
+        What runs of it in the notebook's kernel; None of what is no Python.
+    """
+
+    number: int
+    code: str
+    tree: ast.Module | None
 
 
 @dataclass(frozen=True)
@@ -35,11 +55,14 @@ class Notebook:
     unreadable : tuple of int
         The cells that mention imports, but are no Python, counted from 1 among all
         cells.
+    cells : tuple of Cell
+        Those with code, up to the last one that imports.
     """
 
     path: Path
     imports: tuple[Import, ...]
     unreadable: tuple[int, ...] = ()
+    cells: tuple[Cell, ...] = field(default=(), compare=False, repr=False)
 
 
 def read_notebook(path: Path) -> Notebook:
@@ -60,17 +83,35 @@ def read_notebook(path: Path) -> Notebook:
     _check_language(path, content.get("metadata"))
     imports: list[Import] = []
     unreadable: list[int] = []
+    cells: list[Cell] = []
     find_once = functools.cache(find)
-    for number, cell in enumerate(content["cells"], start=1):
-        code = _code(cell)
-        if code is None:
+    codes = [_code(cell) for cell in content["cells"]]
+    # What comes behind all imports matters to none.
+    last = max(
+        (n for n, code in enumerate(codes, 1) if code is None or may_import(code)),
+        default=0,
+    )
+    for number, code in enumerate(codes[:last], start=1):
+        if code == "":
+            continue
+        tree = None if code is None else _parsed(code)
+        cells.append(Cell(number, code or "", tree))
+        if code is not None and not may_import(code):
+            continue
+        try:
+            imports += collect(tree, find_once, number) if tree else []
+        except RecursionError:
+            tree = None
+        if tree is None:
             unreadable.append(number)
-        elif may_import(code) and is_python(code):
-            try:
-                imports += collect(parse_cell(code), find_once, number)
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                unreadable.append(number)
-    return Notebook(path, tuple(imports), tuple(unreadable))
+    return Notebook(path, tuple(imports), tuple(unreadable), tuple(cells))
+
+
+def _parsed(code: str) -> ast.Module | None:
+    try:
+        return parse_cell(code if is_python(code) else magic_call(code))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def parse_cell(cell: str) -> ast.Module:

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import io
 import tokenize
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ipywarmup.sources.files import SourceError, read_bytes
 from ipywarmup.sources.imports import Import, collect
 from ipywarmup.sources.notebook import parse_cell
 
 if TYPE_CHECKING:
+    import ast
     from pathlib import Path
 
 _LIMIT = 4_000_000
 """Bytes; no person writes that much Python."""
 
 
-def read_script(path: Path) -> tuple[Import, ...]:
+class Script(NamedTuple):
     """
-    Read what a script imports, in its order; nothing is run or imported.
+    A script.
+
+    Parameters
+    ----------
+    imports : list of Import
+        In the order of the code.
+    tree : ast.Module
+    """
+
+    imports: list[Import]
+    tree: ast.Module
+
+
+def read_script(path: Path) -> Script:
+    """
+    Read what a script imports; nothing is run or imported.
 
     Parameters
     ----------
@@ -39,7 +55,8 @@ def read_script(path: Path) -> tuple[Import, ...]:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         code = data.decode(encoding)
-        return tuple(collect(parse_cell(code)))
+        tree = parse_cell(code)
+        return Script(collect(tree), tree)
     except UnicodeDecodeError as error:
         raise SourceError(
             f"{str(path)!r} is not {error.encoding}; name its encoding in the first"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ipywarmup.names import parents_first
 from ipywarmup.sources.installed import find
+from ipywarmup.sources.requirements import Requirements
 from ipywarmup.sources.trust import (
     ELSEWHERE,
     HERE,
@@ -21,6 +22,7 @@ from ipywarmup.sources.trust import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from ipywarmup.sources.barriers import Barrier
     from ipywarmup.sources.imports import Import
 
 EXCLUDED = "excluded"
@@ -36,6 +38,25 @@ class LeftOut(NamedTuple):
     reason: str
 
 
+class Later(NamedTuple):
+    """
+    A module that is warmed once some cells have run.
+
+    Parameters
+    ----------
+    name : str
+        Absolute dotted name.
+    cells : tuple of int
+        Their numbers, ascending.
+    what : str
+        What of the last one may change what the import does.
+    """
+
+    name: str
+    cells: tuple[int, ...]
+    what: str
+
+
 @dataclass(frozen=True)
 class Selection:
     """
@@ -47,14 +68,22 @@ class Selection:
         Absolute dotted names, each once, in the order in which they were named, but
         parents before what is in them.
     left_out : tuple of LeftOut
-        The others, each once.
+        Those that are not warmed, each once.
+    later : tuple of Later
+        Those that have to wait, each once, in the order in which they were named.
     """
 
     taken: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    later: tuple[Later, ...] = ()
 
 
-def select(candidates: Iterable[Import], exclude: Iterable[str] = ()) -> Selection:
+def select(
+    candidates: Iterable[Import],
+    exclude: Iterable[str] = (),
+    barriers: Sequence[Barrier] = (),
+    distrust: Callable[[str], str | None] | None = None,
+) -> Selection:
     """
     Select what can be warmed without running code that nobody installed.
 
@@ -64,12 +93,18 @@ def select(candidates: Iterable[Import], exclude: Iterable[str] = ()) -> Selecti
         What a file names.
     exclude : iterable of str
         Modules to leave out, with all that is in them.
+    barriers : sequence of Barrier
+        Code of that file; what it may change is not imported before it has run.
+    distrust : callable, optional
+        What `distrusting` returns, for who asks it, too.
     """
     mentions: dict[str, list[Import]] = {}
     for candidate in candidates:
         mentions.setdefault(candidate.module, []).append(candidate)
     excluded = tuple(f"{name}." for name in exclude)
-    distrust = _distrust()
+    distrust = distrust or distrusting()
+    requirements = Requirements()
+    later: list[Later] = []
     taken: list[str] = []
     left_out: list[LeftOut] = []
     for name, same in mentions.items():
@@ -83,13 +118,40 @@ def select(candidates: Iterable[Import], exclude: Iterable[str] = ()) -> Selecti
         if reason == NOT_INSTALLED and all(one.optional for one in same):
             reason = OPTIONAL
         if reason is None:
+            first = next(one for one in same if not one.reason)
+            above = _above(first, barriers, requirements)
+            if above and above[-1].cell in {None, first.cell}:
+                reason = f"left to {_place(first)}, below {above[-1].what}"
+            elif above:
+                cells = tuple(dict.fromkeys(each.cell or 0 for each in above))
+                later.append(Later(name, cells, above[-1].what))
+                continue
+        if reason is None:
             taken.append(name)
         else:
             left_out.append(LeftOut(name, reason))
-    return Selection(tuple(parents_first(taken, taken)), tuple(left_out))
+    return Selection(tuple(parents_first(taken, taken)), tuple(left_out), tuple(later))
 
 
-def _distrust() -> Callable[[str], str | None]:
+def _above(
+    found: Import, barriers: Sequence[Barrier], requirements: Requirements
+) -> list[Barrier]:
+    """Return the barriers that stand above an import and concern it, in their order."""
+    top = found.module.partition(".")[0]
+    return [
+        each
+        for each in barriers
+        if (each.cell or 0, each.line, each.column)
+        <= (found.cell or 0, found.line, found.column)
+        and (each.package is None or requirements.related(top, each.package))
+    ]
+
+
+def _place(found: Import) -> str:
+    return f"line {found.line}" if found.cell is None else f"cell {found.cell}"
+
+
+def distrusting() -> Callable[[str], str | None]:
     """Return what tells why a module may not be imported, None if it may."""
     # Both take a while, and there may be many modules of the same package.
     recorded = functools.cache(modules_on_record)
@@ -127,10 +189,12 @@ def describe(
     enumerate_names : callable
         Returns names as one would say them, long lists shortened.
     """
+    nothing = f"Nothing to warm in {origin}" + (" yet" if selection.later else "")
     lines = [
         f"From {origin}: {enumerate_names(selection.taken)}"
         if selection.taken
-        else f"Nothing to warm in {origin}"
+        else nothing,
+        *describe_later(selection.later, enumerate_names),
     ]
     groups: dict[str, list[str]] = {}
     for name, reason in selection.left_out:
@@ -141,3 +205,16 @@ def describe(
         remedy = _REMEDY if reason in {HERE, ELSEWHERE} else ""
         lines.append(f"Left out ({reason}{remedy}): {enumerate_names(names)}")
     return lines
+
+
+def describe_later(
+    later: Iterable[Later], enumerate_names: Callable[[Sequence[str]], str]
+) -> list[str]:
+    """Say what waits for which cell, and why, a line for each."""
+    groups: dict[tuple[int, str], list[str]] = {}
+    for name, cells, what in later:
+        groups.setdefault((cells[-1], what), []).append(name)
+    return [
+        f"After cell {cell} ({what}): {enumerate_names(names)}"
+        for (cell, what), names in groups.items()
+    ]

@@ -208,7 +208,7 @@ def _chains(node: ast.AST, but_not_in: str, *, certain: bool) -> Iterator[str]:
             return
     if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
         yield node.target.id
-    if isinstance(node, ast.Call) and _is_of_shell(node.func):
+    if isinstance(node, ast.Call) and is_of_shell(node.func):
         yield from _words(node, but_not_in, certain=certain)
         return
     inner = _local_names(node)
@@ -279,7 +279,7 @@ def _chain(node: ast.expr) -> str | None:
     return ".".join([node.id, *reversed(attributes)])
 
 
-def _is_of_shell(function: ast.expr) -> bool:
+def is_of_shell(function: ast.expr) -> bool:
     """Whether a call is one of ``get_ipython().run_line_magic`` and its like."""
     return (
         isinstance(function, ast.Attribute)
@@ -295,7 +295,7 @@ def _words(call: ast.Call, but_not_in: str, *, certain: bool) -> Iterator[str]:
         for argument in call.args
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     ]
-    assert isinstance(call.func, ast.Attribute)  # noqa: S101 - as `_is_of_shell` found
+    assert isinstance(call.func, ast.Attribute)  # noqa: S101 - as `is_of_shell` found
     foreign = call.func.attr not in _MAGICS
     magic = ""
     if not foreign:

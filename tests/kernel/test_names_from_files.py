@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.kernel.conftest import Kernel
 
 CELLS = [
-    "%matplotlib inline\nimport wave, notebook_neighbour\nfrom xml import dom",
+    "%matplotlib inline\nimport wave\nfrom xml import dom\nimport notebook_neighbour",
     "try:\n    import nosuch_optional\nexcept ImportError:\n    pass",
     "x = (",
 ]

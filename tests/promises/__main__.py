@@ -13,6 +13,7 @@ from tests.promises import (
     imports,
     interrupts,
     kernels,
+    notebooks,
     output,
 )
 from tests.promises.command import main
@@ -21,14 +22,16 @@ if TYPE_CHECKING:
     from tests.promises.experiment import Experiment
 
 _ORDER = """
-    imports peeks uses lazy failures records forks-torch forks-sklearn forks-pandas
-    workers exits kernels interrupts filters settings output directory unload
+    notebooks imports peeks uses lazy failures records forks-torch forks-sklearn
+    forks-pandas workers exits kernels interrupts filters settings output directory
+    unload
 """.split()  # noqa: SIM905 - a list of strings would take a page
 """Names of experiments, as the README has their promises."""
 
 EXPERIMENTS: tuple[Experiment, ...] = tuple(
     sorted(
         (
+            *notebooks.EXPERIMENTS,
             *imports.EXPERIMENTS,
             *failures.EXPERIMENTS,
             *forks.EXPERIMENTS,

@@ -219,11 +219,11 @@ def test_a_script_is_read(here: Path) -> None:
     """In its encoding, IPython's syntax included."""
     path = here / "script.py"
     path.write_bytes("# coding: latin-1\nx = 'ä'\nimport json".encode("latin-1"))
-    assert read_script(path) == (Import("json", 3),)
+    assert read_script(path).imports == [Import("json", 3)]
     path.write_bytes(b"\xef\xbb\xbfimport json\r\n# %%\n!ls\r\nimport csv\r\n")
-    assert read_script(path) == (Import("json", 1), Import("csv", 4))
+    assert read_script(path).imports == [Import("json", 1), Import("csv", 4)]
     path.write_bytes(b"")
-    assert read_script(path) == ()
+    assert read_script(path).imports == []
 
 
 @pytest.mark.parametrize(

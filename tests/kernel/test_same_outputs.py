@@ -1,0 +1,202 @@
+"""Notebooks that configure what they import, with a warmup and without: the same."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.kernel.test_start import command, save
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.kernel.conftest import Kernel
+
+    NewKernel = Callable[..., Kernel]
+    Outputs = Callable[..., list[object]]
+
+SHOWN = ("stream", "display_data", "execute_result", "error")
+WAIT = "%warmup wait"
+# Packages that are installed beside the real ones.
+PACKAGES = {
+    "huggingface_hub": "import os\nHOME = os.environ.get('HF_HOME', 'default')",
+    "transformers": "import huggingface_hub\nHOME = huggingface_hub.HOME",
+    "tsfresh": "import logging\nlogging.basicConfig(level='WARNING')",
+    "shadowed": "WHERE = 'installed'",
+    "versioned": "VERSION = 'old'",
+    "draws": "import random\nrandom.random()",
+}
+REQUIRES = {"transformers": "huggingface_hub"}
+BESIDE = {"shadow/shadowed.py": "WHERE = 'local'", "helper.py": "import os"}
+
+
+def install(folder: Path) -> str:
+    """Install the packages in a folder of their own; return that."""
+    for name, source in PACKAGES.items():
+        record = folder / f"{name}-1.0.dist-info"
+        record.mkdir(parents=True)
+        (folder / f"{name}.py").write_text(source, encoding="utf-8")
+        required = f"Requires-Dist: {REQUIRES[name]}\n" if name in REQUIRES else ""
+        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{required}"
+        (record / "METADATA").write_text(metadata, encoding="utf-8")
+        (record / "top_level.txt").write_text(name, encoding="utf-8")
+    return str(folder)
+
+
+@pytest.fixture
+def outputs(
+    new_kernel: NewKernel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Outputs:
+    """
+    Return a function that runs a notebook in one way, and returns what it shows.
+
+    The first cells run, and then the warmup is waited for: what it may import ahead of
+    the last cells, it has.
+    """
+    monkeypatch.delenv("IPYWARMUP_AUTO", raising=False)
+
+    def run(way: str, *cells: str, ahead: int = 1) -> list[object]:
+        folder = tmp_path / way
+        folder.mkdir()
+        for name, source in BESIDE.items():
+            path = folder / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(source, encoding="utf-8")
+        save(folder / "work.ipynb", *cells)
+        if way == "enable":
+            command(folder, "enable")
+        kernel = new_kernel(
+            folder,
+            PYTHONPATH=install(folder / "installed"),
+            JPY_SESSION_NAME=str(folder / "work.ipynb"),
+        )
+        if way == "notebook":
+            kernel.execute("%load_ext ipywarmup\n%warmup notebook")
+        kernel.execute(WAIT if way != "plain" else "")
+        shown: list[object] = []
+        for number, cell in enumerate(cells, start=1):
+            done = kernel.execute(cell)
+            shown.append(repr(done.of_type(*SHOWN)).replace(str(folder), ""))
+            if number == ahead and way != "plain":
+                kernel.execute(WAIT)
+        return shown
+
+    return run
+
+
+@pytest.mark.parametrize("way", ["enable", "notebook"])
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        (
+            [
+                'import os\nos.environ["POLARS_MAX_THREADS"] = "1"',
+                "import polars as pl",
+                "pl.thread_pool_size()",
+            ],
+            "'1'",
+        ),
+        (
+            [
+                'import os\nos.environ["OPENBLAS_NUM_THREADS"] = "1"',
+                "import numpy, threadpoolctl",
+                "[each['num_threads'] for each in threadpoolctl.threadpool_info()]",
+            ],
+            "[1]",
+        ),
+        (
+            [
+                "%env HF_HOME=/own",
+                "from transformers import HOME",
+                "HOME",
+            ],
+            "/own",
+        ),
+        (
+            [
+                "import os\nos.environ['MPLBACKEND'] = 'svg'",
+                "import matplotlib.pyplot as plt",
+                "plt.get_backend()",
+            ],
+            "svg",
+        ),
+        (
+            [
+                "import os\nos.environ['MPLCONFIGDIR'] = os.path.abspath('own')",
+                "import matplotlib",
+                "matplotlib.get_configdir()",
+            ],
+            "/own",
+        ),
+        (
+            [
+                "import matplotlib\nmatplotlib.use('svg')",
+                "import matplotlib.pyplot as plt",
+                "plt.get_backend()",
+            ],
+            "svg",
+        ),
+        (
+            [
+                "import os, sys\nsys.path.insert(0, os.path.abspath('shadow'))",
+                "import shadowed",
+                "shadowed.WHERE",
+            ],
+            "local",
+        ),
+        (
+            [
+                "import logging\nlogging.basicConfig(level='INFO')",
+                "import tsfresh",
+                "logging.info('shown')",
+            ],
+            "INFO:root:shown",
+        ),
+        (
+            [
+                "import random\nrandom.seed(0)",
+                "import draws",
+                "random.random()",
+            ],
+            "0.757954",
+        ),
+        (
+            [
+                "def configure():\n    import os\n    os.environ['HF_HOME'] = '/seen'",
+                "configure()",
+                "import transformers\ntransformers.HOME",
+            ],
+            "/seen",
+        ),
+    ],
+)
+def test_what_a_cell_configures_holds(
+    outputs: Outputs, cells: list[str], says: str, way: str
+) -> None:
+    """An import that comes after it in the notebook comes after it."""
+    plain = outputs("plain", *cells)
+    assert says in str(plain[-1])
+    assert outputs(way, *cells, ahead=len(cells) - 2) == plain
+
+
+UPGRADE = """
+    import pathlib
+    place = next(p for p in __import__("sys").path if p.endswith("installed"))
+    _ = pathlib.Path(place, "versioned.py").write_text("VERSION = 'newer'")
+"""
+
+
+@pytest.mark.parametrize("way", ["enable", "notebook"])
+def test_what_a_cell_installs_is_what_is_imported(outputs: Outputs, way: str) -> None:
+    """A newer version, by whatever means."""
+    cells = [
+        textwrap.dedent(UPGRADE),
+        "import versioned",
+        "versioned.VERSION",
+    ]
+    plain = outputs("plain", *cells)
+    assert "newer" in str(plain[-1])
+    assert outputs(way, *cells) == plain

@@ -1,0 +1,257 @@
+"""Notebooks made up at random, run in kernels with a warmup and without."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.kernel.conftest import Kernel
+from tests.promises.experiment import Experiment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.promises.experiment import Kind
+
+_ROOT = str(Path(__file__).parents[2])
+INSTALLED = ("alpha", "beta", "gamma", "drawer", "broken", "loud")
+"""Packages that note down what they see while they are imported; installed ones."""
+_SEES = """
+import logging, os, random, sys, time
+time.sleep({seconds})
+seen = {{
+    "modes": {{key: os.environ[key] for key in sorted(os.environ) if "_MODE" in key}},
+    "folder": os.path.basename(os.getcwd()),
+    "path": [os.path.basename(each) for each in sys.path if "shadow" in each],
+    "handlers": len(logging.root.handlers),
+    "from": os.path.basename(os.path.dirname(__file__)),
+}}
+"""
+_ALSO = {
+    "beta": "import alpha",
+    "drawer": "random.random()",
+    "broken": "raise ValueError('broken')",
+    "loud": "logging.basicConfig(level='WARNING')",
+}
+LOCAL = {
+    "settings.py": "import os\nos.environ['ALPHA_MODE'] = 'by settings'",
+    "helper.py": "import gamma\ndef go(folder):\n    import os\n    os.chdir(folder)",
+    "shadow/gamma.py": _SEES.format(seconds=0),
+    "data/values.csv": "1,2\n",
+}
+CONFIGURATION = (
+    "import os\nos.environ['ALPHA_MODE'] = '1'",
+    "import os\nos.environ['SHARED_MODE'] = '2'",
+    "from os import environ\nenviron.setdefault('BETA_MODE', '3')",
+    "%env GAMMA_MODE=4",
+    "import os\nvariables = os.environ\nvariables['ALPHA_MODE'] = '5'",
+    "def configure():\n    import os\n    os.environ['BETA_MODE'] = '6'\nconfigure()",
+    "import settings",
+    "import helper\nhelper.go('data')",
+    "import os\nif os.path.isdir('data'):\n    os.chdir('data')",
+    "%cd -q data",
+    "import sys\nsys.path.insert(0, os.path.abspath('shadow'))",
+    "import logging\nlogging.basicConfig(level='INFO')",
+    "import random\nrandom.seed(7)",
+    'exec(\'import os; os.environ["GAMMA_MODE"] = "8"\')',
+    "%%writefile written.py\nimport os\nos.environ['SHARED_MODE'] = '9'",
+    "import written",
+    "raise RuntimeError('in the middle')\nos.environ['ALPHA_MODE'] = '10'",
+    "os.environ['ALPHA_MODE'] = 11  # a string is wanted",
+)
+PLAIN = (
+    "x = sum(range(1000))\nx",
+    "def twice(y):\n    return 2 * y\ntwice(21)",
+    "import json\njson.dumps({'a': 1})",
+    "[z for z in range(3)]",
+    "import random\nrandom.seed(3)\nimport drawer\nrandom.random()",
+    "print(open('data/values.csv').read())",
+    "%time pass",
+    "import logging\nlogging.getLogger('a').info('told')",
+)
+IMPORTS = (
+    "import {0}",
+    "import {0} as other, {1}",
+    "from {0} import seen",
+    "try:\n    import {0}\nexcept ImportError:\n    pass",
+    "try:\n    import {0}\nexcept ValueError as error:\n    print(error)",
+    "import {0}\nimport helper",
+    "import helper\nimport {0}",
+    "import os\nimport {0}\nos.environ['ALPHA_MODE'] = '12'\nimport {1}",
+    "class A:\n    import {0}\n    seen = {0}.seen\nA.seen",
+)
+
+
+class Notebook(NamedTuple):
+    """
+    A notebook as it is saved, and what is run of it.
+
+    Parameters
+    ----------
+    saved : list of str
+        The cells.
+    runs : list of tuple of str and float
+        Code, and the seconds before it is sent.
+    """
+
+    saved: list[str]
+    runs: list[tuple[str, float]]
+
+
+def made_up(chance: random.Random) -> Notebook:
+    """Return a notebook, mostly run from its top to its end."""
+    saved = [_cell(chance) for _ in range(chance.randint(3, 9))]
+    runs = list(saved)
+    if chance.random() < 0.2:  # a cell that is run twice, or never
+        place = chance.randrange(len(runs))
+        runs[place : place + 1] = [runs[place]] * chance.choice([0, 2])
+    if chance.random() < 0.2:  # one that was edited since it was saved
+        barriers = [n for n, code in enumerate(runs) if code in CONFIGURATION]
+        if barriers:
+            runs[chance.choice(barriers)] = chance.choice(CONFIGURATION)
+    if chance.random() < 0.2:  # two that change no import, the other way round
+        plain = [n for n, code in enumerate(runs) if code in PLAIN]
+        if len(plain) > 1:
+            one, two = chance.sample(plain, 2)
+            runs[one], runs[two] = runs[two], runs[one]
+    pauses = (chance.choice([0.0, 0.0, 0.1, 0.4]) for _ in runs)
+    return Notebook(saved, list(zip(runs, pauses, strict=True)))
+
+
+def _cell(chance: random.Random) -> str:
+    kind = chance.random()
+    if kind < 0.3:
+        return chance.choice(CONFIGURATION)
+    if kind < 0.5:
+        return chance.choice(PLAIN)
+    names = chance.sample(INSTALLED, 2)
+    code = chance.choice(IMPORTS).format(*names)
+    looks = "\n".join(
+        f"print(sys.modules[{name!r}].seen if {name!r} in sys.modules else None)"
+        for name in names
+    )
+    return code if kind < 0.7 else f"{code}\nimport sys\n{looks}"
+
+
+def write(folder: Path, notebook: Notebook) -> None:
+    """Write a notebook, what lies beside it, and what is installed."""
+    for name, source in LOCAL.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(textwrap.dedent(source), encoding="utf-8")
+    for name in INSTALLED:
+        source = _SEES.format(seconds=0.03) + _ALSO.get(name, "")
+        place = folder / "installed"
+        record = place / f"{name}-1.0.dist-info"
+        record.mkdir(parents=True)
+        (place / f"{name}.py").write_text(source, encoding="utf-8")
+        (record / "METADATA").write_text(f"Name: {name}\nVersion: 1.0\n", "utf-8")
+        (record / "top_level.txt").write_text(f"{name}\n", encoding="utf-8")
+    content = {
+        "cells": [
+            {"cell_type": "code", "source": source, "outputs": [], "metadata": {}}
+            for source in notebook.saved
+        ],
+        "metadata": {},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    (folder / "work.ipynb").write_text(json.dumps(content), encoding="utf-8")
+
+
+@functools.cache
+def _enabled() -> tempfile.TemporaryDirectory[str]:
+    """Return a folder of IPython's in which every kernel warms up at its start."""
+    folder = tempfile.TemporaryDirectory()
+    subprocess.run(
+        [sys.executable, "-m", "ipywarmup", "enable"],
+        env={**os.environ, "IPYTHONDIR": folder.name, "PYTHONPATH": _ROOT},
+        capture_output=True,
+        check=True,
+    )
+    return folder
+
+
+BEFORE = {
+    "plain": "",
+    "enable": "",
+    "notebook": "%load_ext ipywarmup\n%warmup notebook --quiet",
+    "pool": """
+        import concurrent.futures, importlib
+        concurrent.futures.ThreadPoolExecutor(1).map(importlib.import_module, {names})
+    """,
+}
+"""By the way of a warmup: what is run before the first cell."""
+
+
+def outputs(notebook: Notebook, way: str) -> list[tuple[str, object]]:
+    """Run a notebook in a kernel of its own; return what each cell shows."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name) / "work"
+        folder.mkdir()
+        write(folder, notebook)
+        shutil.copytree(_enabled().name, folder / "ipython")
+        kernel = Kernel(
+            folder,
+            PYTHONPATH=os.pathsep.join([str(folder / "installed"), _ROOT]),
+            JPY_SESSION_NAME=str(folder / "work.ipynb"),
+            IPYWARMUP_AUTO="on" if way == "enable" else "off",
+        )
+        try:
+            text = "\n".join(notebook.saved)
+            names = [each for each in INSTALLED if each in text]
+            kernel.execute(BEFORE[way].format(names=names))
+            return list(_run(kernel, notebook, str(folder)))
+        finally:
+            kernel.close()
+
+
+def _run(
+    kernel: Kernel, notebook: Notebook, folder: str
+) -> Iterator[tuple[str, object]]:
+    for code, pause in notebook.runs:
+        time.sleep(pause)
+        cell = kernel.execute(code)
+        types = ("stream", "display_data", "execute_result", "error")
+        shown = json.dumps(cell.of_type(*types), sort_keys=True)
+        # Where the files of this one run are, and how long its cells took.
+        shown = shown.replace(folder, "")
+        yield code, None if code.startswith("%time") else shown
+
+
+def try_notebook(kind: Kind, seed: int) -> list[str]:
+    """Run a notebook plainly and with a warmup, and compare what they show."""
+    chance = random.Random(seed)  # noqa: S311 - a seed is the point
+    notebook = made_up(chance)
+    way = chance.choice(["enable", "notebook"]) if kind == "warmup" else "pool"
+    plain, warmed = outputs(notebook, "plain"), outputs(notebook, way)
+    return [
+        f"{way}: {code!r} shows {found}, not {expected}"
+        for (code, expected), (_, found) in zip(plain, warmed, strict=True)
+        if found != expected
+    ][:1]
+
+
+EXPERIMENTS: tuple[Experiment, ...] = (
+    Experiment(
+        name="notebooks",
+        promise="Every output of a notebook is what it is without a warmup, whatever"
+        " its cells configure before they import: `enable` and `%warmup notebook` start"
+        " an import once that has run.",
+        control="a thread pool that imports at the start what the notebook names",
+        trial=try_notebook,
+        trials=100,
+        controls=10,
+        short=2,
+    ),
+)
