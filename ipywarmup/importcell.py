@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipywarmup.importing import Outcome
 from ipywarmup.importlock.bootstrap import is_initializing
+from ipywarmup.sources.installed import find
 from ipywarmup.sources.uses import bound_names, names_in_functions, used_names
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ MAGIC = "warmup"
 MARK = "_ipywarmup"
 """A name in the namespace that goes when somebody empties it, as ``%reset`` does."""
 _ALL = "*"
+_ADVICE = "Imported by %%warmup; once it can be imported, %warmup retry does so."
 _MISSING = object()
 _numbers = itertools.count()
 
@@ -227,6 +229,8 @@ class Arrivals:
         for name, arrival, certain in needs:
             if certain and arrival.failure is not None and not arrival.told:
                 error = _error_of(arrival.failure)
+                if _ADVICE not in getattr(error, "__notes__", ()):
+                    error.add_note(_ADVICE)
                 # Told once: the names are of some use again, or may be anything.
                 arrival.told = _ALL in arrival.statement.binds
                 if arrival.former:
@@ -353,8 +357,9 @@ class Arrivals:
     def _forget_failure(self, arrival: _Arrival) -> None:
         """Let a statement that has failed run again if its modules are there by now."""
         with self._lock:
-            if arrival.failure is not None and all(
-                map(is_loaded, arrival.statement.modules)
+            if arrival.failure is not None and (
+                all(map(is_loaded, arrival.statement.modules))
+                or _is_installed_by_now(arrival.failure.exception)
             ):
                 arrival.failure = None
                 arrival.claimed = False
@@ -458,6 +463,15 @@ def _failure(error: BaseException) -> Outcome:
             frame, last, line = each.tb_frame, each.tb_lasti, each.tb_lineno
             theirs = TracebackType(theirs, frame, last, line)
     return Outcome(exception=error, traceback=theirs)
+
+
+def _is_installed_by_now(error: BaseException | None) -> bool:
+    """Whether a module that was missing can be found."""
+    return (
+        isinstance(error, ModuleNotFoundError)
+        and isinstance(error.name, str)
+        and find(error.name) is not None
+    )
 
 
 def _error_of(failure: Outcome) -> BaseException:

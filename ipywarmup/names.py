@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from ipywarmup.nearest import meant_by_distribution
+
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
@@ -30,9 +32,10 @@ def check_names(modules: Iterable[str]) -> list[str]:
         if not isinstance(name, str):
             raise TypeError(f"a module name is a string, not {name!r}")
         if not all(part.isidentifier() for part in name.split(".")):
+            meant = meant_by_distribution(name)
             raise ValueError(
-                f"{name!r} is not an absolute dotted module name, like 'numpy' or"
-                " 'sklearn.ensemble'"
+                f"{name!r} is not an absolute dotted module name"
+                + (f"; {meant}" if meant else ", like 'numpy' or 'sklearn.ensemble'")
             )
     return names
 

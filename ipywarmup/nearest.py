@@ -1,19 +1,41 @@
-"""The installed module that a misspelt name probably meant."""
+"""The module that a misspelt name, or one that pip knows, probably meant."""
 
 from __future__ import annotations
 
 import collections
 import contextlib
 import functools
+import inspect
 import pkgutil
+import re
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from importlib.metadata import Distribution
 
 _LONGEST = 64
 """Characters of a name beyond which nobody has merely misspelt it."""
+_MODULES = {
+    "beautifulsoup4": "bs4",
+    "biopython": "Bio",
+    "faiss-cpu": "faiss",
+    "gitpython": "git",
+    "imbalanced-learn": "imblearn",
+    "opencv-python": "cv2",
+    "opencv-python-headless": "cv2",
+    "pillow": "PIL",
+    "psycopg2-binary": "psycopg2",
+    "python-dateutil": "dateutil",
+    "python-dotenv": "dotenv",
+    "pytorch": "torch",
+    "pyyaml": "yaml",
+    "scikit-image": "skimage",
+    "scikit-learn": "sklearn",
+    "umap-learn": "umap",
+}
+"""What popular distributions are imported as, where they are not installed."""
 
 
 def hint_for(error: BaseException, module: str) -> str | None:
@@ -31,7 +53,7 @@ def hint_for(error: BaseException, module: str) -> str | None:
     -------
     str or None
         ``"did you mean 'pandas'?"``; None if `error` is not about `module`
-        itself, or nothing similar is installed.
+        itself, and nothing is called so or similarly that is installed.
     """
     missing = getattr(error, "name", None)
     if not isinstance(error, ModuleNotFoundError) or not isinstance(missing, str):
@@ -39,6 +61,8 @@ def hint_for(error: BaseException, module: str) -> str | None:
     if not f"{module}.".startswith(f"{missing}."):
         return None
     parent, _, leaf = missing.rpartition(".")
+    if not parent and (meant := meant_by_distribution(missing)):
+        return meant
     if parent:
         path = getattr(sys.modules.get(parent), "__path__", None)
         if path is None:
@@ -52,6 +76,53 @@ def hint_for(error: BaseException, module: str) -> str | None:
         return None
     suggestion = f"{parent}.{found}" if parent else found
     return f"did you mean {suggestion + module[len(missing) :]!r}?"
+
+
+def meant_by_distribution(name: str) -> str | None:
+    """
+    Return what to import of a distribution, in the words of a hint.
+
+    Parameters
+    ----------
+    name : str
+        What somebody has asked for that is no module.
+
+    Returns
+    -------
+    str or None
+        ``"did you mean 'sklearn' (of scikit-learn)?"``; None if `name` is no
+        distribution that is installed or well known.
+    """
+    import importlib.metadata  # noqa: PLC0415 - for mistakes only
+
+    found = _MODULES.get(normal_distribution(name))
+    modules = {found} if found else set[str]()
+    # Whatever else is on sys.path, nothing is installed there. No name means all.
+    path = [entry for entry in sys.path if isinstance(entry, str)] if name else []
+    for distribution in importlib.metadata.distributions(name=name, path=path):
+        modules = {
+            module
+            for module in top_level_of(distribution)
+            if module.isidentifier() and module[0] != "_"
+        }
+        break
+    if not modules or name in modules:
+        return None
+    return f"did you mean {min(modules)!r} (of {name})?"
+
+
+def normal_distribution(name: str) -> str:
+    """Return the name of a distribution, spelled as all others are (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def top_level_of(distribution: Distribution) -> Iterable[str]:
+    """Return the top-level modules that a distribution declares, else its files'."""
+    declared = (distribution.read_text("top_level.txt") or "").split()
+    return declared or {
+        file.parts[0] if len(file.parts) > 1 else inspect.getmodulename(file) or ""
+        for file in distribution.files or ()
+    }
 
 
 class NameIndex:

@@ -8,6 +8,8 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from ipywarmup.nearest import normal_distribution
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -49,7 +51,7 @@ class Requirements:
         if {package, other} & sys.stdlib_module_names:
             return False
         ours, theirs = (
-            {_normal(name) for name in self._distributions.get(top, ())}
+            {normal_distribution(name) for name in self._distributions.get(top, ())}
             for top in (package, other)
         )
         if not ours or not theirs:
@@ -79,9 +81,4 @@ def _required(distribution: str) -> Iterator[str]:
         requirement, _, marker = line.partition(";")
         match = _NAME.match(requirement)
         if match is not None and "extra" not in marker:
-            yield _normal(match[1])
-
-
-def _normal(name: str) -> str:
-    """Return the name of a distribution, spelled as all others (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+            yield normal_distribution(match[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import inspect
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +12,12 @@ from ipywarmup.importlock.places import (
     installation_folders,
     is_within,
 )
+from ipywarmup.nearest import top_level_of
 from ipywarmup.sources.installed import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
     from importlib.machinery import ModuleSpec
-    from importlib.metadata import Distribution
 
 
 NOT_INSTALLED = "not installed"
@@ -110,16 +109,7 @@ def modules_on_record() -> set[str]:
     return {
         module
         for distribution in importlib.metadata.distributions(path=path)
-        for module in _top_level(distribution)
-    }
-
-
-def _top_level(distribution: Distribution) -> Iterable[str]:
-    """Return the top-level modules that a distribution declares, else its files'."""
-    declared = (distribution.read_text("top_level.txt") or "").split()
-    return declared or {
-        file.parts[0] if len(file.parts) > 1 else inspect.getmodulename(file) or ""
-        for file in distribution.files or ()
+        for module in top_level_of(distribution)
     }
 
 

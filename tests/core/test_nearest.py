@@ -35,6 +35,27 @@ def hint_of(name: str) -> str | None:
 
 
 @pytest.mark.parametrize(
+    ("distribution", "module"),
+    [
+        ("beautifulsoup4", "bs4"),
+        ("Pillow", "PIL"),
+        ("opencv_python", "cv2"),
+        ("PyYAML", "yaml"),
+        ("jupyter_console_distribution", None),
+        ("json", None),
+    ],
+)
+def test_the_name_of_a_distribution_is_understood(
+    distribution: str, module: str | None
+) -> None:
+    """Of one that is installed, or well known."""
+    said = module and f"did you mean {module!r} (of {distribution})?"
+    assert nearest.meant_by_distribution(distribution) == said
+    if module is not None:
+        assert hint_of(distribution) == said
+
+
+@pytest.mark.parametrize(
     ("misspelt", "meant"),
     [
         ("jsno", "json"),

@@ -214,6 +214,18 @@ def test_what_is_missing_can_be_installed_and_replaced(
     assert kernel.execute("print(absent.A)").stdout.endswith("1\n")
 
 
+def test_what_was_installed_since_is_imported_by_the_cell_that_uses_it(
+    kernel: Kernel, write_module: Callable[..., str]
+) -> None:
+    """Its first error says what else would do it."""
+    kernel.run("%%warmup --quiet --wait\nimport comes_much_later as late")
+    failed = kernel.execute("late.A")
+    assert failed.error == "ModuleNotFoundError"
+    assert "%warmup retry" in failed.shown
+    write_module("A = 1", name="comes_much_later")
+    assert kernel.execute("late.A").result["text/plain"] == "1"
+
+
 def test_each_thread_raises_its_own_error(
     kernel: Kernel, write_module: Callable[..., str]
 ) -> None:

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -80,16 +81,24 @@ PLAIN = (
     "import logging\nlogging.getLogger('a').info('told')",
 )
 IMPORTS = (
-    "import {0}",
-    "import {0} as other, {1}",
-    "from {0} import seen",
-    "try:\n    import {0}\nexcept ImportError:\n    pass",
-    "try:\n    import {0}\nexcept ValueError as error:\n    print(error)",
-    "import {0}\nimport helper",
-    "import helper\nimport {0}",
-    "import os\nimport {0}\nos.environ['ALPHA_MODE'] = '12'\nimport {1}",
-    "class A:\n    import {0}\n    seen = {0}.seen\nA.seen",
+    ("import {0}", "print({0}.seen)"),
+    ("import {0} as other, {1}", "print(other.seen, {1}.seen)"),
+    ("from {0} import seen", "print(seen)"),
+    ("try:\n    import {0}\nexcept ImportError:\n    pass", "print({0}.seen)"),
+    (
+        "try:\n    import {0} as x\nexcept ValueError as error:\n    x = error",
+        "print(x)",
+    ),
+    ("import {0}\nimport helper", "print({0}.seen)"),
+    ("import helper\nimport {0}", "print({0}.seen)"),
+    (
+        "import os\nimport {0}\nos.environ['ALPHA_MODE'] = '12'\nimport {1}",
+        "print({0}.seen, {1}.seen)",
+    ),
+    ("class A:\n    import {0}\n    seen = {0}.seen", "print(A.seen)"),
+    ("def f():\n    import {0}\n    return {0}.seen", "print(f())"),
 )
+"""Code that imports, and what shows what that has seen."""
 
 
 class Notebook(NamedTuple):
@@ -135,12 +144,8 @@ def _cell(chance: random.Random) -> str:
     if kind < 0.5:
         return chance.choice(PLAIN)
     names = chance.sample(INSTALLED, 2)
-    code = chance.choice(IMPORTS).format(*names)
-    looks = "\n".join(
-        f"print(sys.modules[{name!r}].seen if {name!r} in sys.modules else None)"
-        for name in names
-    )
-    return code if kind < 0.7 else f"{code}\nimport sys\n{looks}"
+    code, look = (each.format(*names) for each in chance.choice(IMPORTS))
+    return code if kind < 0.6 else f"{code}\n{look}"
 
 
 def write(folder: Path, notebook: Notebook) -> None:
@@ -224,8 +229,9 @@ def _run(
         cell = kernel.execute(code)
         types = ("stream", "display_data", "execute_result", "error")
         shown = json.dumps(cell.of_type(*types), sort_keys=True)
-        # Where the files of this one run are, and how long its cells took.
-        shown = shown.replace(folder, "")
+        # Where the files of this run are, and what objects are at which address.
+        shown = re.sub(r"0x[0-9a-f]+", "0x", shown.replace(folder, ""))
+        # How long a cell took is another matter.
         yield code, None if code.startswith("%time") else shown
 
 

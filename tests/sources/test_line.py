@@ -230,6 +230,14 @@ def test_a_misspelt_subcommand_is_named_with_the_one_meant(
         )
 
 
+def test_a_name_that_pip_knows_is_understood() -> None:
+    """What to import of it is told."""
+    assert refusal("scikit-learn") == (
+        "'scikit-learn' is not an absolute dotted module name; did you mean 'sklearn'"
+        " (of scikit-learn)?"
+    )
+
+
 def test_a_module_that_is_nearly_called_like_a_subcommand_is_a_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
