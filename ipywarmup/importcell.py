@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ipywarmup.importing import Outcome
 from ipywarmup.importlock.bootstrap import is_initializing
+from ipywarmup.sources.barriers import Reader
 from ipywarmup.sources.installed import find
+from ipywarmup.sources.requirements import Requirements
 from ipywarmup.sources.uses import bound_names, names_in_functions, used_names
 
 if TYPE_CHECKING:
@@ -124,6 +126,7 @@ class _Arrival:
 #   `%warmup retry`. Of the statements of a cell that bind a name to different things,
 #   the last one does. One that binds all that a module has runs between two cells,
 #   since it may bind anew whatever nobody has bound since.
+# - A cell that may change what an import under way does waits until that has ended.
 # - A cell runs unchanged. Only where something it needs has failed, or the wait for it
 #   was interrupted, that is raised in its place, on the line that needs it. What only
 #   may be a need, as the words of a magic, is waited for, but raises nothing: somebody
@@ -223,9 +226,10 @@ class Arrivals:
             return tree
         needs = list(self._needs(tree))
         try:
-            self._arrive([need.arrival for need in needs])
+            self._arrive([*(need.arrival for need in needs), *self._endangered(tree)])
         except BaseException as interrupt:  # Ctrl-C, as a rule
-            return _raise_at(tree, needs[0].name, interrupt.with_traceback(None))
+            name = needs[0].name if needs else ""
+            return _raise_at(tree, name, interrupt.with_traceback(None))
         for name, arrival, certain in needs:
             if certain and arrival.failure is not None and not arrival.told:
                 error = _error_of(arrival.failure)
@@ -305,6 +309,33 @@ class Arrivals:
             and arrival.binds_package(name)
             and value is sys.modules.get(name)
         )
+
+    def _endangered(self, tree: ast.Module) -> list[_Arrival]:
+        """Return the statements under way whose imports a cell may change."""
+        arrivals = {
+            id(each): each
+            for binders in self._binders.values()
+            for each in binders
+            if each.left
+        }
+        if not arrivals:
+            return []
+        # What a module of the user's own does would make every use of it wait for all.
+        reader = Reader(lambda _: True, self._namespace)
+        # Now it knows what the names of these stand for.
+        reader.read(ast.Module([each.statement.node for each in arrivals.values()], []))
+        packages = {each.package for each in reader.read(tree)}
+        requirements = Requirements()
+        return [
+            each
+            for each in arrivals.values()
+            if any(
+                package is None
+                or requirements.related(module.partition(".")[0], package)
+                for package in packages
+                for module in each.left.copy()
+            )
+        ]
 
     def _settle_stars(self) -> None:
         """Bind all that modules have which are there by now."""

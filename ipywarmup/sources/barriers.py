@@ -18,21 +18,27 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import inspect
 import itertools
+import os
 import re
+import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 from ipywarmup.sources import effects
 from ipywarmup.sources.effects import Effect
 from ipywarmup.sources.uses import bound_names, is_of_shell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _READS = frozenset({"copy", "get", "items", "keys", "values"})
 """What may be asked of `os.environ`."""
 _WRITES = frozenset({"pop", "setdefault", "update"})
+_MADE_IN_MODULES = (FunctionType, BuiltinFunctionType, MethodType, type)
+"""What a name of a module may stand for, by its type; other values are data."""
 _FLAGS = re.compile(r"(?:-\S+\s+(?:\d+\s+)?)+")
 
 
@@ -71,10 +77,17 @@ class Reader(ast.NodeVisitor):
     is_installed : callable
         Tells of a top-level module whether it is installed, or Python's own; any other
         one may do anything.
+    namespace : mapping of str to object, optional
+        What the names of the code stand for, where it is about to run.
     """
 
-    def __init__(self, is_installed: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        is_installed: Callable[[str], bool],
+        namespace: Mapping[str, object] | None = None,
+    ) -> None:
         self._is_installed = is_installed
+        self._namespace = namespace or {}
         # By name: the dotted name of what was imported under it.
         self._origins: dict[str, str] = {}
         # By name of a function or class: what runs when somebody uses it.
@@ -175,6 +188,7 @@ class Reader(ast.NodeVisitor):
 
     def visit_Name(self, node: ast.Name) -> None:  # noqa: D102
         name = node.id
+        self._look_up(name)
         if name in self._origins:
             self._note(effects.of_name(self._origins[name], name))
         elif name in self._bodies:
@@ -185,7 +199,9 @@ class Reader(ast.NodeVisitor):
             self._note(Effect(name, opaque=True))
 
     def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: D102
-        dotted, root = self._dotted(node), _root(node)
+        root = _root(node)
+        self._look_up(root)
+        dotted = self._dotted(node)
         if dotted is None or root not in self._origins:
             if node.attr in effects.WORDS:
                 self._note(Effect(_text(node)))
@@ -199,6 +215,7 @@ class Reader(ast.NodeVisitor):
         if is_of_shell(node.func):
             self._call_shell(node)
             return
+        self._look_up(_root(node.func))
         if not self._call_for_variables(node) and not self._call_known(node):
             self.visit(node.func)
         self._visit_all([*node.args, *node.keywords])
@@ -223,6 +240,45 @@ class Reader(ast.NodeVisitor):
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_Lambda  # noqa: N815
     visit_GeneratorExp = visit_Lambda  # noqa: N815
+
+    def _look_up(self, name: str) -> None:
+        """Find out what a name stands for in the namespace, if anywhere."""
+        if name in self._known or name not in self._namespace:
+            return
+        self._known.add(name)
+        value: Any = self._namespace[name]
+        kind = type(value)
+        if kind is ModuleType:
+            self._bind(name, value.__name__)
+        elif kind in _MADE_IN_MODULES:
+            module = getattr(value, "__module__", None)
+            if module == self._namespace.get("__name__", "__main__"):
+                self._read_source(name, value)
+            elif isinstance(module, str):
+                # What `os` has is of a module that is called by the system.
+                module = "os" if module == os.name else module
+                self._bind(name, f"{module}.{value.__name__}")
+        else:
+            for origin, surroundings in effects.surroundings().items():
+                if value is surroundings:
+                    self._bind(name, origin)
+
+    def _bind(self, name: str, origin: str) -> None:
+        self._origins[name] = origin
+        if not self._is_installed(origin.partition(".")[0]):
+            self._opaque.add(name)
+
+    def _read_source(self, name: str, value: Any) -> None:  # noqa: ANN401
+        """Find the code of a function or a class that some cell has made."""
+        try:
+            (node,) = ast.parse(textwrap.dedent(inspect.getsource(value))).body
+        except (OSError, TypeError, ValueError, SyntaxError, RecursionError):
+            self._opaque.add(name)
+            return
+        if isinstance(node, ast.ClassDef):
+            self._define(name, [each for each in node.body if _is_function(each)])
+        else:
+            self._define(name, [node])
 
     def _import(self, name: str, module: str) -> None:
         self._bodies.pop(name, None)

@@ -13,8 +13,12 @@ from ipywarmup.sources.imports import Import
 from ipywarmup.sources.notebook import read_notebook
 from ipywarmup.sources.project import Project, find_project
 from ipywarmup.sources.script import read_script
-from ipywarmup.sources.selection import Selection, distrusting, select
-from ipywarmup.sources.trust import NOT_INSTALLED
+from ipywarmup.sources.selection import (
+    Selection,
+    distrusting,
+    predictable,
+    select,
+)
 from ipywarmup.sources.whereabouts import current_notebook
 
 if TYPE_CHECKING:
@@ -102,7 +106,7 @@ def of_script(path: Path) -> Collection:
     selection = select(
         script.imports,
         project.exclude if project else (),
-        Reader(_installed(distrust)).read(script.tree),
+        Reader(predictable(distrust)).read(script.tree),
         distrust,
     )
     return Collection(path, selection, remarks=remarks)
@@ -170,7 +174,7 @@ def _barriers(
     cells: Iterable[Cell], distrust: Callable[[str], str | None]
 ) -> list[Barrier]:
     """Return the barriers of a notebook, in its order."""
-    reader = Reader(_installed(distrust))
+    reader = Reader(predictable(distrust))
     barriers: list[Barrier] = []
     for cell in cells:
         if cell.tree is None:
@@ -179,12 +183,6 @@ def _barriers(
         else:
             barriers += reader.read(cell.tree, cell.number)
     return barriers
-
-
-def _installed(distrust: Callable[[str], str | None]) -> Callable[[str], bool]:
-    """Return what tells of a top-level module whether it can do nothing unexpected."""
-    # What is not there at all can do nothing either.
-    return lambda top: distrust(top) in {None, NOT_INSTALLED}
 
 
 def _project(folder: Path) -> tuple[Project | None, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import TYPE_CHECKING, NamedTuple
@@ -126,6 +127,16 @@ _QUIET_COMMANDS = frozenset(
         *("uname", "uptime", "wc", "which", "whoami"),
     }
 )
+
+
+def surroundings() -> dict[str, object]:
+    """Return what can be changed by whoever has it under another name, by its own."""
+    return {
+        "os.environ": os.environ,
+        "sys.path": sys.path,
+        "sys.meta_path": sys.meta_path,
+        "sys.modules": sys.modules,
+    }
 
 
 def of_name(dotted: str, text: str) -> Effect | None:

@@ -174,6 +174,19 @@ def distrusting() -> Callable[[str], str | None]:
     return of_module
 
 
+def predictable(distrust: Callable[[str], str | None]) -> Callable[[str], bool]:
+    """
+    Return what tells of a top-level module whether its import does nothing unexpected.
+
+    Parameters
+    ----------
+    distrust : callable
+        What `distrusting` returns.
+    """
+    # What is not there at all can do nothing either.
+    return lambda top: distrust(top) in {None, NOT_INSTALLED}
+
+
 def describe(
     selection: Selection, origin: str, enumerate_names: Callable[[Sequence[str]], str]
 ) -> list[str]:

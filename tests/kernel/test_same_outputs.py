@@ -200,3 +200,91 @@ def test_what_a_cell_installs_is_what_is_imported(outputs: Outputs, way: str) ->
     plain = outputs("plain", *cells)
     assert "newer" in str(plain[-1])
     assert outputs(way, *cells) == plain
+
+
+IMPORT_CELLS = {
+    "a local module, then %cd": (
+        ["import slow_first, slow_local\nimport wave", "%cd -q data", "slow_local.WHERE"],
+        "beside",
+    ),
+    "a relative path, then os.chdir": (
+        [
+            "import sys\nsys.path.append('src')",
+            "import slow_first, in_src",
+            "import os\nos.chdir('data')",
+            "in_src.WHERE",
+        ],
+        "src",
+    ),
+    "a path that is taken out again": (
+        [
+            "import sys\nsys.path.insert(0, 'src')",
+            "import slow_first, in_src",
+            "_ = sys.path.pop(0)",
+            "in_src.WHERE",
+        ],
+        "src",
+    ),
+    "a module that reads a file, then os.chdir": (
+        [
+            "import slow_first, reads_file",
+            "import os\nchange = os.chdir",
+            "change('data')",
+            "reads_file.TEXT",
+        ],
+        "read",
+    ),
+    "draws of a module, then a seed": (
+        [
+            "import slow_first, slow_draws",
+            "import random\nrandom.seed(0)",
+            "slow_draws.DRAWN\nrandom.random()",
+        ],
+        "0.8444218515250481",
+    ),
+    "a function of the notebook that changes the environment": (
+        [
+            "def configure():\n    import os\n    os.environ['HF_HOME'] = '/late'",
+            "import slow_first, slow_local, transformers",
+            "configure()",
+            "transformers.HOME",
+        ],
+        "default",
+    ),
+}
+SLOW = "import time\ntime.sleep(0.3)\n"
+SOURCES = {
+    "slow_local.py": SLOW + "WHERE = 'beside'",
+    "src/in_src.py": "WHERE = 'src'",
+    "reads_file.py": SLOW + "TEXT = open('file.txt').read()",
+    "slow_draws.py": SLOW + "import random\nDRAWN = random.random()",
+    "file.txt": "read",
+    "data/other.txt": "",
+    # What every one of the cells begins with takes its time.
+    "slow_first.py": SLOW,
+}
+
+
+@pytest.mark.parametrize("name", IMPORT_CELLS)
+def test_an_import_cell_means_the_moment_when_it_ran(
+    new_kernel: NewKernel, tmp_path: Path, name: str
+) -> None:
+    """A cell that would change what its imports do waits for them."""
+    cells, says = IMPORT_CELLS[name]
+    shown = []
+    for way in ("plain", "cell"):
+        folder = tmp_path / way
+        for path, source in SOURCES.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(source, encoding="utf-8")
+        installed = install(folder / "installed")
+        kernel = new_kernel(folder, PYTHONPATH=installed)
+        kernel.execute("%load_ext ipywarmup" if way == "cell" else "")
+        outputs = []
+        for cell in cells:
+            above = "%%warmup --quiet\n" if way == "cell" and "slow_first" in cell else ""
+            done = kernel.execute(above + cell)
+            outputs.append(repr(done.of_type("execute_result", "error")))
+        shown.append(outputs)
+    assert says in shown[0][-1]
+    assert shown[0] == shown[1]
