@@ -233,7 +233,8 @@ class Arrivals:
         for name, arrival, certain in needs:
             if certain and arrival.failure is not None and not arrival.told:
                 error = _error_of(arrival.failure)
-                if _ADVICE not in getattr(error, "__notes__", ()):
+                told = getattr(error, "__notes__", ())
+                if isinstance(error, ImportError) and _ADVICE not in told:
                     error.add_note(_ADVICE)
                 # Told once: the names are of some use again, or may be anything.
                 arrival.told = _ALL in arrival.statement.binds
@@ -403,7 +404,7 @@ class Arrivals:
                 return
             arrival.left.discard(module)
             # What fails within `try` is for its handlers.
-            if outcome.wants_main_thread:
+            if outcome.may_be_the_thread:
                 arrival.needs_cell = True
             elif outcome.exception is not None:
                 if isinstance(arrival.statement.node, ast.Try):

@@ -91,6 +91,19 @@ class Outcome(NamedTuple):
         )
 
     @property
+    def may_be_the_thread(self) -> bool:
+        """
+        Whether the import may have failed for being on a worker, as far as is known.
+
+        What only works on the main thread, in a running loop or where somebody can be
+        asked raises errors of all kinds; that a module or a name is missing, or the
+        syntax is wrong, has nothing to do with it.
+        """
+        return self.wants_main_thread or not isinstance(
+            self.exception, ImportError | SyntaxError | None
+        )
+
+    @property
     def printed_traceback(self) -> str | None:
         """What Python would print of the error, None if that is just the error."""
         if self.exception is None:

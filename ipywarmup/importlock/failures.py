@@ -78,6 +78,7 @@ _WANTS_MAIN_THREAD = (
     "signal only works in main thread",
     "set_wakeup_fd only works in main thread",
     "There is no current event loop in thread",
+    "no running event loop",
     "main thread is not in main loop",
 )
 
@@ -101,6 +102,8 @@ def refusal(module: str) -> ImportError | None:
 
 def wants_main_thread(error: BaseException) -> bool:
     """Whether an import failed only because it did not run on the main thread."""
+    if isinstance(error, EOFError):  # there is nobody to ask
+        return True
     return isinstance(error, ValueError | RuntimeError) and any(
         words in _message(error) for words in _WANTS_MAIN_THREAD
     )

@@ -204,7 +204,11 @@ def test_what_a_cell_installs_is_what_is_imported(outputs: Outputs, way: str) ->
 
 IMPORT_CELLS = {
     "a local module, then %cd": (
-        ["import slow_first, slow_local\nimport wave", "%cd -q data", "slow_local.WHERE"],
+        [
+            "import slow_first, slow_local\nimport wave",
+            "%cd -q data",
+            "slow_local.WHERE",
+        ],
         "beside",
     ),
     "a relative path, then os.chdir": (
@@ -282,9 +286,55 @@ def test_an_import_cell_means_the_moment_when_it_ran(
         kernel.execute("%load_ext ipywarmup" if way == "cell" else "")
         outputs = []
         for cell in cells:
-            above = "%%warmup --quiet\n" if way == "cell" and "slow_first" in cell else ""
+            above = (
+                "%%warmup --quiet\n" if way == "cell" and "slow_first" in cell else ""
+            )
             done = kernel.execute(above + cell)
             outputs.append(repr(done.of_type("execute_result", "error")))
         shown.append(outputs)
     assert says in shown[0][-1]
     assert shown[0] == shown[1]
+
+
+OF_THE_THREAD = {
+    "wants_loop": "import asyncio\nLOOP = type(asyncio.get_running_loop()).__name__",
+    "makes_task": (
+        "import asyncio\nasync def done(): return 42\n"
+        "TASK = asyncio.get_running_loop().create_task(done(), name='made')"
+    ),
+    "asks": "NAME = input('name? ')",
+    "asks_secretly": "import getpass\nWORD = getpass.getpass()",
+    "handles_signals": (
+        "import signal\nFORMER = signal.signal(signal.SIGUSR1, signal.SIG_IGN)"
+    ),
+    "raises": "{}['nothing']",
+}
+
+
+@pytest.mark.parametrize("name", OF_THE_THREAD)
+def test_what_belongs_to_the_thread_of_cells(
+    new_kernel: NewKernel, tmp_path: Path, name: str
+) -> None:
+    """A module that fails elsewhere for whatever reason is imported by the cell that
+    uses it, and shows there what it shows in a plain import.
+    """
+    shown = []
+    for way in ("plain", "cell"):
+        folder = tmp_path / way
+        folder.mkdir()
+        (folder / f"{name}.py").write_text(OF_THE_THREAD[name], encoding="utf-8")
+        kernel = new_kernel(folder)
+        above = ""
+        if way == "cell":
+            kernel.execute("%load_ext ipywarmup")
+            above = "%%warmup --quiet --wait\n"
+        done = kernel.execute(f"{above}import {name}")
+        error = done.error
+        kernel.execute(f"import asyncio; await asyncio.sleep(0)\n{name}")
+        names = f"{{n: v for n, v in vars({name}).items() if n.isupper()}}"
+        used = kernel.execute(f"print({names})")
+        shown.append(error or used.error or used.stdout.replace(str(folder), ""))
+        if "asks" in name:
+            # Nobody can be asked in this kernel.
+            assert shown[-1] == "StdinNotImplementedError"
+    assert shown[0].split(" at 0x")[0] == shown[1].split(" at 0x")[0]
