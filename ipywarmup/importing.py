@@ -18,6 +18,7 @@ from ipywarmup.importlock.failures import (
 from ipywarmup.importlock.filters import own_filters
 from ipywarmup.importlock.hooks import hooks, package_of
 from ipywarmup.importlock.partial import hide_frames
+from ipywarmup.importlock.threadstate import forget_unmovable, noted
 from ipywarmup.importlock.traces import tracing
 from ipywarmup.nearest import hint_for
 from ipywarmup.output import collected
@@ -48,6 +49,23 @@ def _look_after() -> None:
 
 
 _stalls = StallWatch(_look_after)
+
+
+class BoundToThreadError(RuntimeError):
+    """
+    A module works only on the thread that has imported it.
+
+    Parameters
+    ----------
+    module : str
+        That module.
+    """
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"{module!r} holds a connection of sqlite3, which works only on the thread"
+            " that has made it"
+        )
 
 
 class Outcome(NamedTuple):
@@ -87,7 +105,9 @@ class Outcome(NamedTuple):
     def wants_main_thread(self) -> bool:
         """Whether the main thread could import it, as far as that is known."""
         return self.exception is not None and (
-            not self.attempts or wants_main_thread(self.exception)
+            not self.attempts
+            or isinstance(self.exception, BoundToThreadError)
+            or wants_main_thread(self.exception)
         )
 
     @property
@@ -211,7 +231,13 @@ def import_on_worker(  # noqa: PLR0913 - what a warmup wants of it
 
 def _import_and_heal(name: str) -> Outcome:
     with hooks.locks.holding(package_of(name)):
-        outcome = import_module(name)
+        known = set(sys.modules)
+        # While others still wait for it.
+        with noted() as state:
+            outcome = import_module(name)
+        if state.unmovable and outcome.exception is None:
+            forget_unmovable(state, name, known)
+            return Outcome(exception=BoundToThreadError(min(state.unmovable)))
         if outcome.exception is not None:
             heal(name, outcome.exception)
         elif is_initializing(outcome.module):

@@ -12,12 +12,19 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import html
+import re
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+_NO_TEXT = re.compile(r"<[\w.]+ object")
+"""How a text begins that says nothing of what is displayed."""
+_TAG = re.compile(r"<[^<>]*>")
 
 
 def running_shell() -> Any | None:  # noqa: ANN401 - IPython is not imported here
@@ -101,13 +108,22 @@ class OutStreamTap:
 
 
 @contextlib.contextmanager
-def outside_cells() -> Iterator[None]:
-    """Address what the calling thread writes or displays to no cell."""
+def outside_cells(hear: Callable[[str], object] | None = None) -> Iterator[None]:
+    """
+    Address what the calling thread writes or displays to no cell.
+
+    Parameters
+    ----------
+    hear : callable, optional
+        Takes what is displayed, as text.
+    """
     shell = running_shell()
     if shell is None or not is_kernel(shell):
         yield
         return
     with contextlib.ExitStack() as stack:
+        if hear is not None or not hasattr(shell, "set_thread_parent"):
+            _take_displays(stack, shell, hear or _drop)
         if hasattr(shell, "set_thread_parent"):
             tokens = shell.set_thread_parent({})
             stack.callback(shell.reset_thread_parent, tokens)
@@ -117,7 +133,6 @@ def outside_cells() -> Iterator[None]:
                     stack.callback(stream.reset_thread_parent, token)
         else:
             _detach_streams(stack)
-            _detach_display(stack, shell)
         yield
 
 
@@ -129,13 +144,32 @@ def _detach_streams(stack: contextlib.ExitStack) -> None:
             stack.callback(parent.reset, parent.set({}))
 
 
-def _detach_display(stack: contextlib.ExitStack, shell: Any) -> None:  # noqa: ANN401
-    """Drop what is displayed; ipykernel keeps these hooks for each thread."""
+def _take_displays(
+    stack: contextlib.ExitStack,
+    shell: Any,  # noqa: ANN401
+    hear: Callable[[str], object],
+) -> None:
+    """Hear what is displayed, and show it to nobody; ipykernel asks these by thread."""
     publisher = getattr(shell, "display_pub", None)
-    if publisher is not None and hasattr(publisher, "register_hook"):
-        publisher.register_hook(_drop)
-        stack.callback(publisher.unregister_hook, _drop)
+    if publisher is None or not hasattr(publisher, "register_hook"):
+        return
+
+    def take(message: Any) -> None:  # noqa: ANN401
+        data = message.get("content", {}).get("data")
+        if data:
+            hear(f"{_as_text(data)}\n")
+
+    publisher.register_hook(take)
+    stack.callback(publisher.unregister_hook, take)
 
 
-def _drop(message: object) -> None:
-    """Take a message out of circulation."""
+def _as_text(data: dict[str, Any]) -> str:
+    """Return what can be read of something displayed."""
+    text, page = str(data.get("text/plain", "")), data.get("text/html")
+    if isinstance(page, str) and (not text or _NO_TEXT.match(text)):
+        return html.unescape(_TAG.sub(" ", page)).strip()
+    return text
+
+
+def _drop(text: str) -> None:
+    """Take something out of circulation."""

@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import math
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
@@ -198,6 +199,12 @@ class WarmupMagics(Magics):
             return None
         return run_line(self, line)
 
+    def adopt(self) -> None:
+        """Give the cell that is about to run what imports have set for its thread."""
+        threadstate = sys.modules.get("ipywarmup.importlock.threadstate")
+        if threadstate is not None:
+            threadstate.adopt()
+
     def _begin_stage(self, modules: tuple[str, ...]) -> None:
         from ipywarmup.session import begin_stage  # noqa: PLC0415 - not to load
 
@@ -225,6 +232,7 @@ class WarmupMagics(Magics):
             shell.events.unregister("post_execute", self.foreground.end)
         with contextlib.suppress(ValueError):
             shell.events.unregister("post_run_cell", self.stages.ran)
+            shell.events.unregister("pre_execute", self.adopt)
         if self.arrivals is not None:
             with contextlib.suppress(ValueError):
                 shell.ast_transformers.remove(self.arrivals)
@@ -301,6 +309,7 @@ def load(shell: InteractiveShell) -> None:
     transformers.append(magics.foreground)
     shell.events.register("post_execute", magics.foreground.end)
     shell.events.register("post_run_cell", magics.stages.ran)
+    shell.events.register("pre_execute", magics.adopt)
     shell.Completer.custom_matchers.append(magics.complete)
 
 

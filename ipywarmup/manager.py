@@ -18,6 +18,7 @@ from ipywarmup.forks import in_child
 from ipywarmup.importing import Outcome, import_module, import_on_worker
 from ipywarmup.importlock.bootstrap import unsupported
 from ipywarmup.importlock.hooks import hooks
+from ipywarmup.importlock.threadstate import adopt
 from ipywarmup.names import check_names, parents_first
 from ipywarmup.pool import WarmupPool
 from ipywarmup.responsiveness.settings import settings
@@ -264,7 +265,9 @@ class WarmupManager:
                 return not names
 
             wait_for = run.times.waiting(self._condition.wait_for)
-            return wait_for(over, timeout) and run is self._run
+            done = wait_for(over, timeout) and run is self._run
+        adopt()
+        return done
 
     def on_complete(self, callback: Callable[[Status], object]) -> None:
         """
@@ -443,6 +446,7 @@ class WarmupManager:
                     f"{name!r} is still being imported after {timeout!r} seconds"
                 )
             failure = run.failed.get(name)
+        adopt()
         if failure is not None and name not in sys.modules:
             return failure.result()
         return import_module(name).result()

@@ -205,7 +205,7 @@ def collected() -> Iterator[Output]:
         _outputs[thread_id] = output
         _tap()
     try:
-        with outside_cells():
+        with outside_cells(output.write):
             yield output
     finally:
         with _lock:

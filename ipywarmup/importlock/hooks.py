@@ -24,7 +24,15 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from ipywarmup.conditions import Condition
-from ipywarmup.importlock import bootstrap, filters, lazy, locks, partial, traces
+from ipywarmup.importlock import (
+    bootstrap,
+    filters,
+    lazy,
+    locks,
+    partial,
+    threadstate,
+    traces,
+)
 from ipywarmup.importlock.births import Births
 from ipywarmup.importlock.failures import forget_orphans
 from ipywarmup.importlock.graph import EVERYTHING
@@ -343,6 +351,7 @@ class ImportHooks:
                     self._wait_for_foreign(package)
                 if package in self._interrupted:
                     self._refuse_if_worker(package)
+                threadstate.adopt()
             except BaseException:
                 self.locks.release(package)
                 raise

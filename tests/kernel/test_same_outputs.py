@@ -338,3 +338,57 @@ def test_what_belongs_to_the_thread_of_cells(
             # Nobody can be asked in this kernel.
             assert shown[-1] == "StdinNotImplementedError"
     assert shown[0].split(" at 0x")[0] == shown[1].split(" at 0x")[0]
+
+
+LEFT_TO_ITS_THREAD = {
+    "variable": (
+        "import contextvars\nVARIABLE = contextvars.ContextVar('v')\nVARIABLE.set(42)",
+        "VARIABLE.get()",
+    ),
+    "local": (
+        "import threading\nLOCAL = threading.local()\nLOCAL.value = 42",
+        "LOCAL.value",
+    ),
+    "local_of_a_class": (
+        "import threading\nclass L(threading.local): value = 1\nL = L()\nL.other = 42",
+        "L.value, L.other",
+    ),
+    "connection": (
+        "import sqlite3 as s\nDATA = s.connect(':memory:')\nDATA.execute('select 1')",
+        "DATA.execute('select 2').fetchall()",
+    ),
+    "connection_in_a_package": (
+        "import connects.deep, json\nfrom connects.deep import rows",
+        "rows()",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LEFT_TO_ITS_THREAD)
+@pytest.mark.parametrize("way", ["%%warmup --quiet --wait\n", "%warmup {}\n", "wait"])
+def test_what_an_import_leaves_to_its_thread(
+    new_kernel: NewKernel, tmp_path: Path, name: str, way: str
+) -> None:
+    """Cells have it, as after a plain import; what cannot be had is imported there."""
+    source, use = LEFT_TO_ITS_THREAD[name]
+    shown = []
+    for warmed in (False, True):
+        folder = tmp_path / str(warmed)
+        (folder / "connects").mkdir(parents=True)
+        (folder / f"{name}.py").write_text(source, encoding="utf-8")
+        (folder / "connects" / "deep.py").write_text(
+            "import sqlite3\nclass Data(sqlite3.Connection): pass\n"
+            "DATA = Data(':memory:')\n"
+            "def rows():\n    return DATA.execute('select 1').fetchall()",
+            encoding="utf-8",
+        )
+        kernel = new_kernel(folder)
+        kernel.execute("%load_ext ipywarmup")
+        above = way.format(name) if warmed else ""
+        if way == "wait":
+            above = f"%warmup {name}\n%warmup wait\n" if warmed else ""
+        kernel.execute(f"{above}import {name}")
+        cell = kernel.execute(f"{name}.{use.replace(', ', f', {name}.')}")
+        shown.append(cell.error or cell.result["text/plain"])
+    assert shown[0] == shown[1]
+    assert "Error" not in shown[0]
