@@ -357,7 +357,8 @@ class Reader(ast.NodeVisitor):
         elif method not in {"run_line_magic", "run_cell_magic"} or not texts:
             self._note(Effect("get_ipython()", opaque=True))
         elif texts[0] not in effects.CODE_MAGICS:
-            self._note(effects.of_magic(texts[0], " ".join(texts[1:2])))
+            called = f"{'%%' if method == 'run_cell_magic' else '%'}{texts[0]}"
+            self._note(effects.of_magic(texts[0], " ".join(texts[1:2]), called))
         else:
             for text in texts[1:]:
                 self._read_text(texts[0], text)

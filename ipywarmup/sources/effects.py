@@ -183,16 +183,25 @@ def _owner(variable: object) -> str | None:
     return found[0] if found else None
 
 
-def of_magic(name: str, line: str) -> Effect | None:
-    """Return what a magic may change that runs no code of the notebook's."""
+def of_magic(name: str, line: str, text: str) -> Effect | None:
+    """
+    Return what a magic may change that runs no code of the notebook's.
+
+    Parameters
+    ----------
+    name, line : str
+        Of the magic.
+    text : str
+        How it is called, as in ``"%%bash"``.
+    """
     words = line.replace("=", " ").split()
     if name == "set_env" or (name == "env" and len(words) > 1):
-        return of_variables(words[:1], f"%{name} {' '.join(words[:1])}")
+        return of_variables(words[:1], f"{text} {' '.join(words[:1])}")
     if name == "env" or name in _QUIET_MAGICS:
         return None
     if name in {"load_ext", "reload_ext"} and _QUIET_EXTENSIONS.issuperset(words):
         return None
-    return Effect(f"%{name}", opaque=True)
+    return Effect(text, opaque=True)
 
 
 def of_command(command: str) -> Effect | None:

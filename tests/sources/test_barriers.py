@@ -8,6 +8,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from ipywarmup.sources.barriers import Barrier, Reader
+from ipywarmup.sources.cells import is_python, magic_call
 from ipywarmup.sources.notebook import parse_cell
 from ipywarmup.sources.requirements import Requirements
 
@@ -22,7 +23,10 @@ def reader() -> Reader:
 def found(*cells: str) -> list[list[tuple[str, str | None]]]:
     """Return what of each cell is a barrier, and for which package."""
     one = reader()
-    return [[(b.what, b.package) for b in one.read(parse_cell(each))] for each in cells]
+    trees = (
+        parse_cell(each if is_python(each) else magic_call(each)) for each in cells
+    )
+    return [[(b.what, b.package) for b in one.read(tree)] for tree in trees]
 
 
 @pytest.mark.parametrize(
@@ -76,6 +80,8 @@ def found(*cells: str) -> list[list[tuple[str, str | None]]]:
         ("%run other.ipynb", "%run"),
         ("%load_ext dotenv", "%load_ext"),
         ("%nosuch", "%nosuch"),
+        ("%%bash\nls", "%%bash"),
+        ("%%writefile a.py\nx = 1", "%%writefile"),
         ("%time import os; os.chdir('x')", "os.chdir"),
         ("%%time\nimport os\nos.chdir('x')", "os.chdir"),
         ("get_ipython().run_code('x')", "get_ipython()"),
