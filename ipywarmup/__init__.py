@@ -8,6 +8,7 @@ and `require` do the same from Python.
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = ["WarmupManager", "WarmupPool", "get_manager", "require"]
+
+# What it tells at level INFO is for who asks for it by name. A notebook that wants to
+# see its own, by `logging.basicConfig`, must show the same with a warmup as without.
+if logging.getLogger(__name__).level == logging.NOTSET:
+    logging.getLogger(__name__).setLevel(logging.WARNING)
 
 
 # With a `__getattr__` in sight, type checkers would take any name for a public one.

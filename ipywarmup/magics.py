@@ -199,12 +199,6 @@ class WarmupMagics(Magics):
             return None
         return run_line(self, line)
 
-    def adopt(self) -> None:
-        """Give the cell that is about to run what imports have set for its thread."""
-        threadstate = sys.modules.get("ipywarmup.importlock.threadstate")
-        if threadstate is not None:
-            threadstate.adopt()
-
     def _begin_stage(self, modules: tuple[str, ...]) -> None:
         from ipywarmup.session import begin_stage  # noqa: PLC0415 - not to load
 
@@ -232,7 +226,7 @@ class WarmupMagics(Magics):
             shell.events.unregister("post_execute", self.foreground.end)
         with contextlib.suppress(ValueError):
             shell.events.unregister("post_run_cell", self.stages.ran)
-            shell.events.unregister("pre_execute", self.adopt)
+            shell.events.unregister("pre_execute", _adopt)
         if self.arrivals is not None:
             with contextlib.suppress(ValueError):
                 shell.ast_transformers.remove(self.arrivals)
@@ -298,6 +292,13 @@ class WarmupMagics(Magics):
         }
 
 
+def _adopt() -> None:
+    """Give the cell that is about to run what imports have set for their threads."""
+    threadstate = sys.modules.get("ipywarmup.importlock.threadstate")
+    if threadstate is not None:
+        threadstate.adopt()
+
+
 def load(shell: InteractiveShell) -> None:
     """Register the magic with a shell, unless the kernel has done so at its start."""
     if WarmupMagics.__name__ in shell.magics_manager.registry:
@@ -309,7 +310,7 @@ def load(shell: InteractiveShell) -> None:
     transformers.append(magics.foreground)
     shell.events.register("post_execute", magics.foreground.end)
     shell.events.register("post_run_cell", magics.stages.ran)
-    shell.events.register("pre_execute", magics.adopt)
+    shell.events.register("pre_execute", _adopt)
     shell.Completer.custom_matchers.append(magics.complete)
 
 

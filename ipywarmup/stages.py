@@ -38,6 +38,10 @@ class Stages:
         self._waiting: list[Later] = []
         self._lock = threading.Lock()
 
+    def __repr__(self) -> str:
+        """Return what it is; there is one for each shell."""
+        return f"<{type(self).__name__} of {__name__}>"
+
     @property
     def waiting(self) -> tuple[Later, ...]:
         """What waits for cells, in the order of the notebook."""

@@ -89,7 +89,7 @@ def test_loading_imports_nothing_that_costs(new_kernel: Callable[[], Kernel]) ->
     loaded = set(kernel.value(new))
     assert not heavy & loaded
     ours = {name for name in loaded if name.partition(".")[0] == "ipywarmup"}
-    parts = {"defaults", "foreground", "kernel", "magics"}
+    parts = {"defaults", "foreground", "kernel", "magics", "stages"}
     assert ours == {"ipywarmup", *(f"ipywarmup.{part}" for part in parts)}
     others = {name.partition(".")[0] for name in loaded - ours}
     assert kernel.value(

@@ -392,3 +392,16 @@ def test_what_an_import_leaves_to_its_thread(
         shown.append(cell.error or cell.result["text/plain"])
     assert shown[0] == shown[1]
     assert "Error" not in shown[0]
+
+
+@pytest.mark.parametrize("way", ["enable", "notebook"])
+def test_a_log_of_the_users_shows_nothing_of_ours(outputs: Outputs, way: str) -> None:
+    """What the package tells at level INFO is for who asks for that."""
+    cells = [
+        "import logging\nlogging.basicConfig(level='INFO')",
+        "import tsfresh, helper\nlogging.info('shown')",
+        "import transformers",
+    ]
+    plain = outputs("plain", *cells)
+    assert "INFO:root:shown" in str(plain[1])
+    assert outputs(way, *cells) == plain

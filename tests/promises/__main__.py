@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.promises.experiment import Experiment
 
 _ORDER = """
-    notebooks imports peeks uses lazy failures records forks-torch forks-sklearn
+    notebooks science imports peeks uses lazy failures records forks-torch forks-sklearn
     forks-pandas workers exits kernels interrupts filters settings output directory
     unload
 """.split()  # noqa: SIM905 - a list of strings would take a page

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.kernel.conftest import Kernel
-from tests.promises.experiment import Experiment
+from tests.promises.experiment import Experiment, is_installed
+from tests.promises.science import NOTEBOOKS, cells_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,6 +241,26 @@ def try_notebook(kind: Kind, seed: int) -> list[str]:
     chance = random.Random(seed)  # noqa: S311 - a seed is the point
     notebook = made_up(chance)
     way = chance.choice(["enable", "notebook"]) if kind == "warmup" else "pool"
+    return _differences(notebook, way)
+
+
+def try_science(kind: Kind, seed: int) -> list[str]:
+    """Do so with a notebook as data scientists write them."""
+    chance = random.Random(seed)  # noqa: S311
+    names = [
+        name for name, (needs, _) in NOTEBOOKS.items() if all(map(is_installed, needs))
+    ]
+    # One after the other, so that as many trials as notebooks are one of each.
+    name = names[seed % len(names)]
+    cells = cells_of(name)
+    pauses = [chance.choice([0.0, 0.1, 0.5]) for _ in cells]
+    notebook = Notebook(cells, list(zip(cells, pauses, strict=True)))
+    way = chance.choice(["enable", "notebook"]) if kind == "warmup" else "plain"
+    return [f"{name}, {fault}" for fault in _differences(notebook, way)]
+
+
+def _differences(notebook: Notebook, way: str) -> list[str]:
+    """Run a notebook plainly and in one way; return the first difference."""
     plain, warmed = outputs(notebook, "plain"), outputs(notebook, way)
     return [
         f"{way}: {code!r} shows {found}, not {expected}"
@@ -259,5 +280,14 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         trials=100,
         controls=10,
         short=2,
+    ),
+    Experiment(
+        name="science",
+        promise="The same for 20 notebooks as data scientists write them.",
+        control="the same notebook twice, without a warmup",
+        trial=try_science,
+        trials=20,
+        controls=20,
+        short=1,
     ),
 )
