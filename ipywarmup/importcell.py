@@ -325,7 +325,8 @@ class Arrivals:
         reader = Reader(lambda _: True, self._namespace)
         # Now it knows what the names of these stand for.
         reader.read(ast.Module([each.statement.node for each in arrivals.values()], []))
-        packages = {each.package for each in reader.read(tree)}
+        # So would what is only feared, as of a magic that nobody knows.
+        packages = {each.package for each in reader.read(tree) if not each.feared}
         requirements = Requirements()
         return [
             each

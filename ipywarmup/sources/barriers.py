@@ -59,6 +59,8 @@ class Barrier:
         In which cell, counted from 1, if it was in a notebook.
     column : int
         Where that statement begins, plus the number of names before it if it imports.
+    feared : bool
+        Whether it counts only because nobody can see what it does.
     """
 
     line: int
@@ -66,6 +68,7 @@ class Barrier:
     package: str | None = None
     cell: int | None = None
     column: int = 0
+    feared: bool = False
 
 
 class Reader(ast.NodeVisitor):
@@ -120,7 +123,7 @@ class Reader(ast.NodeVisitor):
             try:
                 self.visit(node)
             except RecursionError:
-                self._note(Effect("code nested too deeply", opaque=True))
+                self._note(_feared("code nested too deeply"))
             if any(each.opaque for each in self._found):
                 self._opaque |= binds
             elif isinstance(node, ast.Assign | ast.AnnAssign):
@@ -128,7 +131,7 @@ class Reader(ast.NodeVisitor):
             decorators = getattr(node, "decorator_list", [])
             line = min(each.lineno for each in [node, *decorators])
             for each in self._found:
-                where = cell, node.col_offset
+                where = cell, node.col_offset, each.feared
                 barriers[Barrier(line, each.what, each.package, *where)] = None
         return list(barriers)
 
@@ -151,7 +154,7 @@ class Reader(ast.NodeVisitor):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: D102
         module = node.module or ""
         if node.level:
-            self._note(Effect(f"from {'.' * node.level}{module}", opaque=True))
+            self._note(_feared(f"from {'.' * node.level}{module}"))
         elif module != "__future__":
             for alias in node.names:
                 self._starred = self._starred or alias.name == "*"
@@ -194,9 +197,11 @@ class Reader(ast.NodeVisitor):
         elif name in self._bodies:
             self._look_through(name)
         elif name in effects.BUILTINS:
+            self._note(_feared(name))
+        if name in self._opaque:
             self._note(Effect(name, opaque=True))
-        if name in self._opaque or not (name in self._known or self._starred):
-            self._note(Effect(name, opaque=True))
+        elif not (name in self._known or self._starred):
+            self._note(_feared(name))
 
     def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: D102
         root = _root(node)
@@ -287,7 +292,7 @@ class Reader(ast.NodeVisitor):
         if self._is_installed(top):
             self._opaque.discard(name)
         else:
-            self._note(Effect(f"import {top}", opaque=True))
+            self._note(_feared(f"import {top}"))
 
     def _define(self, name: str, body: list[ast.AST]) -> None:
         self._origins.pop(name, None)
@@ -355,7 +360,7 @@ class Reader(ast.NodeVisitor):
         if method in {"system", "getoutput"}:
             self._note(effects.of_command(" ".join(texts)))
         elif method not in {"run_line_magic", "run_cell_magic"} or not texts:
-            self._note(Effect("get_ipython()", opaque=True))
+            self._note(_feared("get_ipython()"))
         elif texts[0] not in effects.CODE_MAGICS:
             called = f"{'%%' if method == 'run_cell_magic' else '%'}{texts[0]}"
             self._note(effects.of_magic(texts[0], " ".join(texts[1:2]), called))
@@ -368,7 +373,7 @@ class Reader(ast.NodeVisitor):
         try:
             tree = ast.parse(_FLAGS.sub("", text.strip(), count=1))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            self._note(Effect(f"%{magic}", opaque=True))
+            self._note(_feared(f"%{magic}"))
         else:
             self._known |= bound_names(tree)
             self._visit_all(tree.body)
@@ -410,6 +415,11 @@ class Reader(ast.NodeVisitor):
 
     def _is_environment(self, node: ast.AST) -> bool:
         return self._dotted(node) == "os.environ"
+
+
+def _feared(what: str) -> Effect:
+    """Return the effect of what nobody can see through."""
+    return Effect(what, opaque=True, feared=True)
 
 
 def _one_by_one(node: ast.stmt) -> list[ast.stmt]:

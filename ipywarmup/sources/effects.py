@@ -23,11 +23,14 @@ class Effect(NamedTuple):
         The only package that it concerns, with all that require it; None for any.
     opaque : bool
         Whether whatever is bound to it may do the same later.
+    feared : bool
+        Whether that is only because nobody can see what it does.
     """
 
     what: str
     package: str | None = None
     opaque: bool = False
+    feared: bool = False
 
 
 VARIABLES: dict[str, str] = {
@@ -119,6 +122,10 @@ _QUIET_MAGICS = frozenset(
 Magics that change no import. `%matplotlib` switches a pyplot that is there to what one
 that comes later begins with.
 """
+_CHANGING = frozenset(
+    {"cd", "conda", "mamba", "micromamba", "pip", "pip3", "popd", "pushd", "uv"}
+)
+"""Magics and commands that are known to change what an import finds."""
 _QUIET_EXTENSIONS = frozenset({"autoreload", "ipywarmup"})
 _QUIET_COMMANDS = frozenset(
     {
@@ -201,10 +208,12 @@ def of_magic(name: str, line: str, text: str) -> Effect | None:
         return None
     if name in {"load_ext", "reload_ext"} and _QUIET_EXTENSIONS.issuperset(words):
         return None
-    return Effect(text, opaque=True)
+    return Effect(text, opaque=True, feared=name not in _CHANGING)
 
 
 def of_command(command: str) -> Effect | None:
     """Return what a command of the system may change, be it what is installed."""
     word = (command.split() or [""])[0]
-    return None if word in _QUIET_COMMANDS else Effect(f"!{word}")
+    if word in _QUIET_COMMANDS:
+        return None
+    return Effect(f"!{word}", feared=word not in _CHANGING)

@@ -191,8 +191,8 @@ def test_where_a_barrier_stands() -> None:
         "import json, utils, csv\n@print\ndef f():\n    pass\nif True:\n    eval('1')"
     )
     assert reader().read(ast.parse(code), 3) == [
-        Barrier(1, "import utils", None, 3, 1),
-        Barrier(5, "eval", None, 3, 0),
+        Barrier(1, "import utils", None, 3, 1, feared=True),
+        Barrier(5, "eval", None, 3, 0, feared=True),
     ]
 
 
