@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN = ("stream", "display_data", "execute_result", "error")
 WAIT = "%warmup wait"
+WAYS = ("enable", "notebook")
 # Packages that are installed beside the real ones.
 PACKAGES = {
     "huggingface_hub": "import os\nHOME = os.environ.get('HF_HOME', 'default')",
@@ -87,7 +88,6 @@ def outputs(
     return run
 
 
-@pytest.mark.parametrize("way", ["enable", "notebook"])
 @pytest.mark.parametrize(
     ("cells", "says"),
     [
@@ -174,12 +174,13 @@ def outputs(
     ],
 )
 def test_what_a_cell_configures_holds(
-    outputs: Outputs, cells: list[str], says: str, way: str
+    outputs: Outputs, cells: list[str], says: str
 ) -> None:
     """An import that comes after it in the notebook comes after it."""
     plain = outputs("plain", *cells)
     assert says in str(plain[-1])
-    assert outputs(way, *cells, ahead=len(cells) - 2) == plain
+    for way in WAYS:
+        assert outputs(way, *cells, ahead=len(cells) - 2) == plain, way
 
 
 UPGRADE = """
@@ -189,8 +190,7 @@ UPGRADE = """
 """
 
 
-@pytest.mark.parametrize("way", ["enable", "notebook"])
-def test_what_a_cell_installs_is_what_is_imported(outputs: Outputs, way: str) -> None:
+def test_what_a_cell_installs_is_what_is_imported(outputs: Outputs) -> None:
     """A newer version, by whatever means."""
     cells = [
         textwrap.dedent(UPGRADE),
@@ -199,7 +199,8 @@ def test_what_a_cell_installs_is_what_is_imported(outputs: Outputs, way: str) ->
     ]
     plain = outputs("plain", *cells)
     assert "newer" in str(plain[-1])
-    assert outputs(way, *cells) == plain
+    for way in WAYS:
+        assert outputs(way, *cells) == plain, way
 
 
 IMPORT_CELLS = {
@@ -365,15 +366,20 @@ LEFT_TO_ITS_THREAD = {
 
 
 @pytest.mark.parametrize("name", LEFT_TO_ITS_THREAD)
-@pytest.mark.parametrize("way", ["%%warmup --quiet --wait\n", "%warmup {}\n", "wait"])
 def test_what_an_import_leaves_to_its_thread(
-    new_kernel: NewKernel, tmp_path: Path, name: str, way: str
+    new_kernel: NewKernel, tmp_path: Path, name: str
 ) -> None:
     """Cells have it, as after a plain import; what cannot be had is imported there."""
     source, use = LEFT_TO_ITS_THREAD[name]
     shown = []
-    for warmed in (False, True):
-        folder = tmp_path / str(warmed)
+    ways = (
+        "",
+        "%%warmup --quiet --wait\n",
+        "%warmup {}\n",
+        "%warmup {}\n%warmup wait\n",
+    )
+    for number, way in enumerate(ways):
+        folder = tmp_path / str(number)
         (folder / "connects").mkdir(parents=True)
         (folder / f"{name}.py").write_text(source, encoding="utf-8")
         (folder / "connects" / "deep.py").write_text(
@@ -384,18 +390,14 @@ def test_what_an_import_leaves_to_its_thread(
         )
         kernel = new_kernel(folder)
         kernel.execute("%load_ext ipywarmup")
-        above = way.format(name) if warmed else ""
-        if way == "wait":
-            above = f"%warmup {name}\n%warmup wait\n" if warmed else ""
-        kernel.execute(f"{above}import {name}")
+        kernel.execute(f"{way.format(name)}import {name}")
         cell = kernel.execute(f"{name}.{use.replace(', ', f', {name}.')}")
         shown.append(cell.error or cell.result["text/plain"])
-    assert shown[0] == shown[1]
+    assert shown == [shown[0]] * len(ways)
     assert "Error" not in shown[0]
 
 
-@pytest.mark.parametrize("way", ["enable", "notebook"])
-def test_a_log_of_the_users_shows_nothing_of_ours(outputs: Outputs, way: str) -> None:
+def test_a_log_of_the_users_shows_nothing_of_ours(outputs: Outputs) -> None:
     """What the package tells at level INFO is for who asks for that."""
     cells = [
         "import logging\nlogging.basicConfig(level='INFO')",
@@ -404,4 +406,5 @@ def test_a_log_of_the_users_shows_nothing_of_ours(outputs: Outputs, way: str) ->
     ]
     plain = outputs("plain", *cells)
     assert "INFO:root:shown" in str(plain[1])
-    assert outputs(way, *cells) == plain
+    for way in WAYS:
+        assert outputs(way, *cells) == plain, way
