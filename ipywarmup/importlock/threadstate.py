@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import itertools
 import sys
 import threading
 from importlib.machinery import ExtensionFileLoader
@@ -73,21 +74,21 @@ def noted() -> Iterator[ThreadState]:
         Filled at the end of the block.
     """
     state = ThreadState()
-    before, known = contextvars.copy_context(), set(sys.modules)
+    before, latest = contextvars.copy_context(), latest_module()
     try:
         yield state
     finally:
         for variable, value in contextvars.copy_context().items():
             if before.get(variable, _MISSING) is not value:
                 state.variables[variable] = value
-        for name in _new_since(known):
+        for name in _new_since(latest):
             for value in _values(name):
                 _note(state, name, value)
         if state.variables or state.attributes:
             _deposited.append(state)
 
 
-def forget_unmovable(state: ThreadState, name: str, known: set[str]) -> None:
+def forget_unmovable(state: ThreadState, name: str, latest: str) -> None:
     """
     Take modules out of `sys.modules` that hold what no other thread can use.
 
@@ -101,10 +102,10 @@ def forget_unmovable(state: ThreadState, name: str, known: set[str]) -> None:
         Of the import.
     name : str
         The module that was asked for.
-    known : set of str
-        What was there before.
+    latest : str
+        What `latest_module` has returned before.
     """
-    new = set(_new_since(known))
+    new = set(_new_since(latest))
     tops = {each.partition(".")[0] for each in (name, *state.unmovable)}
     gone = {each for each in new if each.partition(".")[0] in tops}
     while more := {
@@ -119,8 +120,14 @@ def forget_unmovable(state: ThreadState, name: str, known: set[str]) -> None:
             sys.modules.pop(each, None)
 
 
-def _new_since(known: set[str]) -> list[str]:
-    return [name for name in list(sys.modules) if name not in known]
+def latest_module() -> str:
+    """Return the module that came last, to tell later ones by."""
+    return next(reversed(sys.modules))
+
+
+def _new_since(latest: str) -> list[str]:
+    # As many steps as there are new ones, and none in which another thread may run.
+    return list(itertools.takewhile(latest.__ne__, reversed(sys.modules)))
 
 
 def _values(name: str) -> list[object]:
