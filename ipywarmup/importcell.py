@@ -163,6 +163,8 @@ class Arrivals:
         self._lock = threading.Lock()
         # By name: the statements that are to bind it, or that have failed to.
         self._binders: dict[str, list[_Arrival]] = {}
+        # Read once: that takes longer than most cells.
+        self._requirements = Requirements()
 
     def add(
         self,
@@ -327,13 +329,12 @@ class Arrivals:
         reader.read(ast.Module([each.statement.node for each in arrivals.values()], []))
         # So would what is only feared, as of a magic that nobody knows.
         packages = {each.package for each in reader.read(tree) if not each.feared}
-        requirements = Requirements()
         return [
             each
             for each in arrivals.values()
             if any(
                 package is None
-                or requirements.related(module.partition(".")[0], package)
+                or self._requirements.related(module.partition(".")[0], package)
                 for package in packages
                 for module in each.left.copy()
             )

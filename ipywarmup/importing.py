@@ -18,11 +18,7 @@ from ipywarmup.importlock.failures import (
 from ipywarmup.importlock.filters import own_filters
 from ipywarmup.importlock.hooks import hooks, package_of
 from ipywarmup.importlock.partial import hide_frames
-from ipywarmup.importlock.threadstate import (
-    forget_unmovable,
-    latest_module,
-    noted,
-)
+from ipywarmup.importlock.threadstate import forget_unmovable, noted
 from ipywarmup.importlock.traces import tracing
 from ipywarmup.nearest import hint_for
 from ipywarmup.output import collected
@@ -235,12 +231,11 @@ def import_on_worker(  # noqa: PLR0913 - what a warmup wants of it
 
 def _import_and_heal(name: str) -> Outcome:
     with hooks.locks.holding(package_of(name)):
-        latest = latest_module()
         # While others still wait for it.
         with noted() as state:
             outcome = import_module(name)
         if state.unmovable and outcome.exception is None:
-            forget_unmovable(state, name, latest)
+            forget_unmovable(state, name)
             return Outcome(exception=BoundToThreadError(min(state.unmovable)))
         if outcome.exception is not None:
             heal(name, outcome.exception)

@@ -40,6 +40,8 @@ class ThreadState:
     """
 
     def __init__(self) -> None:
+        # The module that came last before, to tell later ones by.
+        self.latest = next(reversed(sys.modules))
         self.variables: dict[contextvars.ContextVar[Any], Any] = {}
         self.attributes: list[tuple[Any, dict[str, Any]]] = []
         self.unmovable: set[str] = set()
@@ -74,21 +76,21 @@ def noted() -> Iterator[ThreadState]:
         Filled at the end of the block.
     """
     state = ThreadState()
-    before, latest = contextvars.copy_context(), latest_module()
+    before = contextvars.copy_context()
     try:
         yield state
     finally:
         for variable, value in contextvars.copy_context().items():
             if before.get(variable, _MISSING) is not value:
                 state.variables[variable] = value
-        for name in _new_since(latest):
+        for name in _new_since(state.latest):
             for value in _values(name):
                 _note(state, name, value)
         if state.variables or state.attributes:
             _deposited.append(state)
 
 
-def forget_unmovable(state: ThreadState, name: str, latest: str) -> None:
+def forget_unmovable(state: ThreadState, name: str) -> None:
     """
     Take modules out of `sys.modules` that hold what no other thread can use.
 
@@ -102,10 +104,8 @@ def forget_unmovable(state: ThreadState, name: str, latest: str) -> None:
         Of the import.
     name : str
         The module that was asked for.
-    latest : str
-        What `latest_module` has returned before.
     """
-    new = set(_new_since(latest))
+    new = set(_new_since(state.latest))
     tops = {each.partition(".")[0] for each in (name, *state.unmovable)}
     gone = {each for each in new if each.partition(".")[0] in tops}
     while more := {
@@ -118,11 +118,6 @@ def forget_unmovable(state: ThreadState, name: str, latest: str) -> None:
         loader = getattr(spec_of(sys.modules.get(each)), "loader", None)
         if not isinstance(loader, ExtensionFileLoader):
             sys.modules.pop(each, None)
-
-
-def latest_module() -> str:
-    """Return the module that came last, to tell later ones by."""
-    return next(reversed(sys.modules))
 
 
 def _new_since(latest: str) -> list[str]:

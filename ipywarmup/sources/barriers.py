@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipywarmup.sources import effects
 from ipywarmup.sources.effects import Effect
-from ipywarmup.sources.uses import bound_names, is_of_shell
+from ipywarmup.sources.uses import bound_names, chain_of, is_of_shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -405,13 +405,11 @@ class Reader(ast.NodeVisitor):
 
     def _dotted(self, node: ast.AST) -> str | None:
         """Return the dotted name of something, from its module on if it has one."""
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name):
+        chain = chain_of(node)
+        if chain is None:
             return None
-        return ".".join([self._origins.get(node.id, node.id), *reversed(parts)])
+        root, dot, rest = chain.partition(".")
+        return f"{self._origins.get(root, root)}{dot}{rest}"
 
     def _is_environment(self, node: ast.AST) -> bool:
         return self._dotted(node) == "os.environ"

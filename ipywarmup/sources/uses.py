@@ -201,7 +201,7 @@ def _globals_of(code: types.CodeType) -> Iterator[str]:
 def _chains(node: ast.AST, but_not_in: str, *, certain: bool) -> Iterator[str]:
     """Yield each use of a name, with the attributes that follow it."""
     if isinstance(node, ast.Attribute | ast.Name):
-        chain = _chain(node)
+        chain = chain_of(node)
         if chain is not None:
             if isinstance(node.ctx, ast.Load | ast.Del) or "." in chain:
                 yield chain
@@ -268,7 +268,7 @@ def _bound_in(nodes: Iterable[ast.AST]) -> Iterator[str]:
             yield from _bound_in(ast.iter_child_nodes(node))
 
 
-def _chain(node: ast.expr) -> str | None:
+def chain_of(node: ast.AST) -> str | None:
     """Return ``a.b.c``, None where it begins with anything but a name."""
     attributes: list[str] = []
     while isinstance(node, ast.Attribute):
