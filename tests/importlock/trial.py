@@ -64,6 +64,11 @@ class Signals(types.ModuleType):
         self._condition = threading.Condition()
         self._told: dict[str, int] = {}
         self._open = kind == "plain"
+        # A thread that is not there in a forked child may have been telling.
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        self._condition = threading.Condition()
 
     def tell(self, name: str = PASSED) -> None:
         """Let those go on who wait for a name."""
