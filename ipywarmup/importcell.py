@@ -15,7 +15,12 @@ from ipywarmup.importlock.bootstrap import is_initializing
 from ipywarmup.sources.barriers import Reader
 from ipywarmup.sources.installed import find
 from ipywarmup.sources.requirements import Requirements
-from ipywarmup.sources.uses import bound_names, names_in_functions, used_names
+from ipywarmup.sources.uses import (
+    bound_names,
+    magics_of,
+    names_in_functions,
+    used_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -228,10 +233,10 @@ class Arrivals:
             return tree
         needs = list(self._needs(tree))
         try:
-            self._arrive([*(need.arrival for need in needs), *self._endangered(tree)])
+            self._arrive(self._awaited(tree, needs), self._wait)
         except BaseException as interrupt:  # Ctrl-C, as a rule
             name = needs[0].name if needs else ""
-            return _raise_at(tree, name, interrupt.with_traceback(None))
+            return raise_at(tree, name, interrupt.with_traceback(None))
         for name, arrival, certain in needs:
             if certain and arrival.failure is not None and not arrival.told:
                 error = _error_of(arrival.failure)
@@ -242,13 +247,34 @@ class Arrivals:
                 arrival.told = _ALL in arrival.statement.binds
                 if arrival.former:
                     self._restore(arrival)
-                return _raise_at(tree, name, error)
+                return raise_at(tree, name, error)
         if stars := [each for each in self._stars() if each.failure is None]:
             # What this cell binds is the user's own, be it what was there before.
             names = bound_names(tree)
             for star in stars:
                 star.not_to_bind |= names
         return tree
+
+    def is_ready(self, tree: ast.Module) -> bool:
+        """Tell whether code could run now, without a wait for imports."""
+        pending = set(self._manager.status()["pending"])
+        return not any(
+            pending.intersection(each.statement.modules)
+            for each in self._awaited(tree, self._needs(tree))
+        )
+
+    def wait_for(self, tree: ast.Module, *, shown: bool) -> None:
+        """Wait until some code can run, and show that or not."""
+        wait = self._wait if shown else self._wait_unseen
+        self._arrive(self._awaited(tree, self._needs(tree)), wait)
+
+    def forget(self, statements: Iterable[Statement]) -> None:
+        """Bind no more what some statements would bind."""
+        nodes = {id(each.node) for each in statements}
+        for arrivals in list(self._binders.values()):
+            for arrival in arrivals.copy():
+                if id(arrival.statement.node) in nodes:
+                    self._restore(arrival)
 
     def forget_failed(self) -> None:
         """Tell nobody any more what has failed."""
@@ -264,6 +290,19 @@ class Arrivals:
                 self._restore(arrival)
         self._binders.clear()
         self._namespace.pop(MARK, None)
+
+    def _awaited(self, tree: ast.Module, needs: Iterable[_Need]) -> list[_Arrival]:
+        """Return what has to be over before some code may run."""
+        awaited = [*(need.arrival for need in needs), *self._endangered(tree)]
+        if magics := magics_of(tree):
+            # One may be called like the package that it is for: %matplotlib.
+            awaited += (
+                each
+                for binders in self._binders.values()
+                for each in binders
+                if any(name.partition(".")[0] in magics for name in each.left.copy())
+            )
+        return awaited
 
     def _enter(self, name: str, arrival: _Arrival) -> None:
         """Let a statement bind a name, not those that would bind it differently."""
@@ -372,7 +411,12 @@ class Arrivals:
             elif name in self._namespace and not self._is_package(arrival, name):
                 arrival.former[name] = self._namespace.pop(name)
 
-    def _arrive(self, arrivals: list[_Arrival]) -> None:
+    def _wait_unseen(self, modules: Sequence[str]) -> None:
+        self._manager.wait(None, modules)
+
+    def _arrive(
+        self, arrivals: list[_Arrival], wait: Callable[[Sequence[str]], object]
+    ) -> None:
         """Wait for statements, then run those that nobody has run."""
         pending = set(self._manager.status()["pending"])
         modules = dict.fromkeys(
@@ -383,7 +427,7 @@ class Arrivals:
             and (module in arrival.left or arrival.failure is not None)
         )
         if modules:
-            self._wait(list(modules))
+            wait(list(modules))
         for arrival in arrivals:
             self._forget_failure(arrival)
             self._settle(arrival)
@@ -524,8 +568,17 @@ def raised() -> BaseException:
     return error
 
 
-def _raise_at(tree: ast.Module, name: str, error: BaseException) -> ast.Module:
-    """Return a cell that raises an error on the line that uses a name."""
+def raise_at(tree: ast.Module, name: str, error: BaseException) -> ast.Module:
+    """
+    Return a cell that raises an error in place of another one.
+
+    Parameters
+    ----------
+    tree : ast.Module
+        That cell; the first line of it that uses the name raises the error.
+    name : str
+    error : BaseException
+    """
     _raised.error = error
     lines = (
         node.lineno

@@ -14,9 +14,10 @@ import contextlib
 import contextvars
 import html
 import re
+import signal
 import sys
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +26,22 @@ if TYPE_CHECKING:
 _NO_TEXT = re.compile(r"<[\w.]+ object")
 """How a text begins that says nothing of what is displayed."""
 _TAG = re.compile(r"<[^<>]*>")
+
+
+class Place(NamedTuple):
+    """
+    Where the outputs of a cell go.
+
+    Parameters
+    ----------
+    parent : dict or None
+        The request for the cell, in a kernel.
+    number : int
+        The number of the cell.
+    """
+
+    parent: dict[str, Any] | None
+    number: int
 
 
 def running_shell() -> Any | None:  # noqa: ANN401 - IPython is not imported here
@@ -54,6 +71,77 @@ def once_running(call: Callable[[], object]) -> bool:
         return False
     loops.current().add_callback(call)
     return True
+
+
+def is_attended(shell: Any) -> bool:  # noqa: ANN401
+    """
+    Whether somebody looks at what a cell shows after its end.
+
+    Tools that run a notebook in one go ask for no input, and read no more of a cell
+    once it has ended; a script in a terminal leaves after its last line.
+    """
+    if is_kernel(shell):
+        return bool(getattr(shell.kernel, "_allow_stdin", False))
+    return bool(getattr(shell.parent, "interact", False))
+
+
+def between_cells(shell: Any) -> Callable[[Callable[[], object]], object] | None:  # noqa: ANN401
+    """
+    Return what calls something as soon as no cell runs.
+
+    Called by a cell, whose context variables the call sees, in a copy. An interrupt
+    reaches what is called, as it would reach a cell.
+
+    Returns
+    -------
+    callable or None
+        Takes a function of no arguments, on any thread. None in a terminal, and where
+        the kernel's loop is of no known kind.
+    """
+    loops = getattr(sys.modules.get("tornado.ioloop"), "IOLoop", None)
+    if loops is None or not is_kernel(shell):
+        return None
+    loop, context = loops.current(), contextvars.copy_context()
+
+    def run(call: Callable[[], object]) -> None:
+        # Where outputs go that belong to no context.
+        latest = contextvars.Context().run(shell.get_parent)
+        # A kernel ignores interrupts between cells.
+        handler = signal.getsignal(signal.SIGINT)
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            context.run(call)
+        finally:
+            signal.signal(signal.SIGINT, handler)
+            contextvars.Context().run(shell.set_parent, latest)
+
+    return lambda call: loop.add_callback(run, call)
+
+
+def place_of_cell(shell: Any) -> Place:  # noqa: ANN401
+    """Return where the outputs of the cell that runs go."""
+    parent = shell.get_parent() if is_kernel(shell) else None
+    return Place(parent, shell.execution_count)
+
+
+@contextlib.contextmanager
+def in_place(shell: Any, place: Place) -> Iterator[None]:  # noqa: ANN401
+    """Show what a block writes, displays and raises in a cell that ran before."""
+    former = place_of_cell(shell)
+    with shell.builtin_trap, shell.display_trap, contextlib.ExitStack() as stack:
+        stack.callback(setattr, shell, "execution_count", former.number)
+        shell.execution_count = place.number
+        if place.parent is not None:
+            stack.callback(shell.set_parent, former.parent)
+            stack.callback(_flush)
+            _flush()
+            shell.set_parent(place.parent)
+        yield
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
 
 
 def is_outstream(stream: object) -> bool:

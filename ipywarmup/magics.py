@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import math
 import re
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ipywarmup.panel.publisher import Publisher
     from ipywarmup.panel.views import TableView
     from ipywarmup.panel.widget import WidgetPanel
+    from ipywarmup.postponed import Postponed
     from ipywarmup.report.views import ReportView
     from ipywarmup.run import Run
     from ipywarmup.startup import Start
@@ -103,6 +105,7 @@ class WarmupMagics(Magics):
         self.publisher: Publisher | None = None
         self.panels: list[WidgetPanel] = []
         self.arrivals: Arrivals | None = None
+        self.postponed: Postponed | None = None
         self.foreground = Foreground()
         # What waits for cells of the notebook.
         self.stages = Stages(self._begin_stage)
@@ -110,6 +113,8 @@ class WarmupMagics(Magics):
         self.starting: Start | None = None
         # The run whose records wake the publisher.
         self.followed: Run | None = None
+        # The one whose records wake what is postponed.
+        self.woken_by: Run | None = None
         super().__init__(shell, **kwargs)
 
     @property
@@ -204,6 +209,16 @@ class WarmupMagics(Magics):
 
         begin_stage(self, modules)
 
+    def ran(self, result: Any) -> None:  # noqa: ANN401 - an ExecutionResult
+        """Go on with what a cell has made possible that has run."""
+        ran = functools.partial(self.stages.ran, result)
+        if self.postponed is None:
+            ran()
+        else:
+            self.postponed.go_on()
+            # A cell has not run to its end before all of it has.
+            self.postponed.then(ran)
+
     @property
     def manual(self) -> str:
         """The text of ``%warmup?``."""
@@ -225,8 +240,12 @@ class WarmupMagics(Magics):
             shell.ast_transformers.remove(self.foreground)
             shell.events.unregister("post_execute", self.foreground.end)
         with contextlib.suppress(ValueError):
-            shell.events.unregister("post_run_cell", self.stages.ran)
+            shell.events.unregister("post_run_cell", self.ran)
             shell.events.unregister("pre_execute", _adopt)
+        if self.postponed is not None:
+            with contextlib.suppress(ValueError):
+                shell.ast_transformers.remove(self.postponed)
+            self.postponed.stop()
         if self.arrivals is not None:
             with contextlib.suppress(ValueError):
                 shell.ast_transformers.remove(self.arrivals)
@@ -309,7 +328,7 @@ def load(shell: InteractiveShell) -> None:
     transformers: list[Any] = shell.ast_transformers
     transformers.append(magics.foreground)
     shell.events.register("post_execute", magics.foreground.end)
-    shell.events.register("post_run_cell", magics.stages.ran)
+    shell.events.register("post_run_cell", magics.ran)
     shell.events.register("pre_execute", _adopt)
     shell.Completer.custom_matchers.append(magics.complete)
 

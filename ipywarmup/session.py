@@ -20,21 +20,23 @@ from ipywarmup.foreground import LEAST_MS
 from ipywarmup.importcell import MARK, Arrivals, is_loaded
 from ipywarmup.importing import WANTS_MAIN_THREAD
 from ipywarmup.importlock.bootstrap import unsupported
-from ipywarmup.kernel import is_kernel
+from ipywarmup.kernel import is_attended, is_kernel, place_of_cell
 from ipywarmup.panel.rows import duration, enumerate_names
 from ipywarmup.panel.text import printable
 from ipywarmup.panel.views import CANARY_ROWS, TableView
+from ipywarmup.postponed import ImportCell, Postponed
 from ipywarmup.sources.files import SourceError
 from ipywarmup.sources.line import LineError, Request, parse, parse_above_cell
-from ipywarmup.sources.statements import parse_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from types import CodeType
 
     from ipywarmup.magics import WarmupMagics
     from ipywarmup.panel.widget import WidgetPanel
     from ipywarmup.report.views import ReportView
     from ipywarmup.run import FollowUp
+    from ipywarmup.sources.statements import Statement
 
 _UNNOTICED = 0.2
 """Seconds of waiting that nobody needs to be told of."""
@@ -63,47 +65,99 @@ def run_line(magics: WarmupMagics, line: str) -> TableView | ReportView | None:
 
 def run_cell(magics: WarmupMagics, line: str, cell: str) -> None:
     """
-    Carry out a cell of import statements, in the background.
+    Run a cell, with its imports in the background.
 
     Raises
     ------
     IPython.core.error.UsageError
         One line, for a cell that cannot be carried out; nothing has happened.
+    SyntaxError
+        For a cell that is not Python; nothing has happened.
+    BaseException
+        What the cell raises.
     """
     with _refused_as("%%warmup"):
         request = parse_above_cell(line)
-        # As IPython does with every cell, and with the body of %%time.
-        cell = textwrap.dedent(cell)
-        statements = parse_cell(cell)
-    arrivals = _arrivals(magics)
     shell: Any = magics.shell
-    compiler = shell.compile
+    # As IPython does with every cell, and with the body of %%time.
+    cell = textwrap.dedent(cell)
     # An error shows the lines of the cell, its first one included.
-    file = compiler.cache(f"%%warmup {line}\n{cell}", _number_of_cell(shell))
-    codes = [
-        compiler(ast.Module([ast.increment_lineno(each.node)], []), file, "exec")
-        for each in statements
-    ]
-    modules = [
-        module
-        for each in statements
-        if not all(map(is_loaded, each.modules))
-        for module in each.modules
-    ]
-    request = request._replace(
-        modules=tuple(dict.fromkeys([*request.modules, *modules]))
-    )
+    file = shell.compile.cache(f"%%warmup {line}\n{cell}", _number_of_cell(shell))
+    code = shell.transform_cell(cell)
+    tree = shell.compile.ast_parse(f"\n{code}", file, "exec")
+    with _refused_as("%%warmup"):
+        _check_cell(tree, request)
+    postponed = _postponed(magics)
+    named: list[str] = []
+
+    def begin(statements: Sequence[Statement]) -> None:
+        modules = [
+            module
+            for each in statements
+            if not all(map(is_loaded, each.modules))
+            for module in each.modules
+        ]
+        names = tuple(
+            dict.fromkeys([*modules] if named else [*request.modules, *modules])
+        )
+        compiled = [
+            (each, shell.compile(each.tree, file, "exec")) for each in statements
+        ]
+        prepare = functools.partial(_prepare_cell, magics, compiled, names)
+        if named or not names:
+            _begin_more(magics, prepare)
+        else:
+            _begin(magics, request._replace(modules=names, wait=False), prepare)
+        named.extend(names)
+
+    whole = not is_attended(shell) or (request.wait and request.timeout is None)
+    shows = _shown(shell, tree, code)
+    import_cell = ImportCell(tree, file, shows, place_of_cell(shell), begin)
+    postponed.run(import_cell, whole=whole)
+    if request.wait and magics.manager.run.submitted:
+        with _interrupted_in_a_line():
+            _block(magics, request._replace(modules=tuple(named)))
+
+
+def _prepare_cell(
+    magics: WarmupMagics,
+    statements: Sequence[tuple[Statement, CodeType]],
+    names: Sequence[str],
+) -> Callable[[], None]:
+    """Make the records of an import cell, and see to the names of its statements."""
 
     def prepare(follow_up: FollowUp) -> Callable[[], None]:
-        return magics.manager.prepare(request.modules, again=True, follow_up=follow_up)
+        if not names:
+            return lambda: None
+        start = magics.manager.prepare(names, again=True, follow_up=follow_up)
+        _wake_by_records(magics)
+        return start
 
-    _begin(
-        magics,
-        request,
-        functools.partial(
-            arrivals.add, list(zip(statements, codes, strict=True)), prepare
-        ),
-    )
+    return _arrivals(magics).add(statements, prepare)
+
+
+def _check_cell(tree: ast.Module, request: Request) -> None:
+    """Refuse a cell that cannot run in parts, and one that asks for nothing."""
+    if not tree.body and not request.modules:
+        raise LineError("the cell is empty; write its imports below the line")
+    left: list[ast.AST] = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
+            raise LineError(
+                f"line {node.lineno} awaits something; move that to a cell of its own"
+            )
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            left.extend(ast.iter_child_nodes(node))
+
+
+def _shown(shell: Any, tree: ast.Module, code: str) -> frozenset[int]:  # noqa: ANN401
+    """Return which statements of a cell show their value, by IPython's setting."""
+    kind = shell.ast_node_interactivity
+    last = len(tree.body) - 1
+    if kind == "none" or (kind != "all" and code.rstrip().endswith(";")):
+        return frozenset()
+    return frozenset(range(last + 1) if kind == "all" else [last])
 
 
 @contextlib.contextmanager
@@ -139,6 +193,27 @@ def _arrivals(magics: WarmupMagics) -> Arrivals:
         shell.user_ns_hidden[MARK] = None
         shell.ast_transformers.append(magics.arrivals)
     return magics.arrivals
+
+
+def _postponed(magics: WarmupMagics) -> Postponed:
+    """Return what runs statements that wait; IPython shows it each cell."""
+    if magics.postponed is None:
+        shell: Any = magics.shell
+        arrivals = _arrivals(magics)
+        magics.postponed = Postponed(shell, arrivals, magics.foreground.end)
+        # What waits may bind what a cell needs.
+        transformers: list[Any] = shell.ast_transformers
+        transformers.insert(transformers.index(arrivals), magics.postponed)
+    return magics.postponed
+
+
+def _wake_by_records(magics: WarmupMagics) -> None:
+    """Have each record that ends wake what waits for it."""
+    run = magics.manager.run
+    if magics.postponed is not None and magics.woken_by is not run:
+        magics.woken_by = run
+        postponed = magics.postponed
+        magics.manager.on_canary(lambda _record: postponed.wake())
 
 
 def _wait_shown(magics: WarmupMagics, modules: Sequence[str]) -> None:
@@ -199,7 +274,17 @@ def begin_stage(magics: WarmupMagics, modules: Sequence[str]) -> None:
     taken = select(Import(name, line=0) for name in modules).taken
     if not taken:
         return
-    start = magics.manager.prepare(taken, installed_only=True)
+    _begin_more(
+        magics,
+        functools.partial(magics.manager.prepare, taken, installed_only=True),
+    )
+
+
+def _begin_more(
+    magics: WarmupMagics, prepare: Callable[[], Callable[[], None]]
+) -> None:
+    """Make records, have the panels that are there show them, and start the imports."""
+    start = prepare()
     try:
         for panel in magics.panels:
             if panel.run is magics.manager.run and magics.publisher is not None:
@@ -258,6 +343,8 @@ def _wait(magics: WarmupMagics, request: Request) -> None:
                 " %warmup"
             )
     _block(magics, request)
+    if magics.postponed is not None and not (request.modules or run.pending):
+        magics.postponed.finish()
 
 
 def _status(magics: WarmupMagics, _request: Request) -> TableView:
@@ -282,14 +369,18 @@ def _later(magics: WarmupMagics) -> list[str]:
     """Say what waits for which cell."""
     from ipywarmup.sources.selection import describe_later  # noqa: PLC0415
 
-    return describe_later(magics.stages.waiting, enumerate_names)
+    lines = describe_later(magics.stages.waiting, enumerate_names)
+    if magics.postponed is not None and (waiting := magics.postponed.waiting):
+        lines.append(f"Postponed: {enumerate_names(waiting, most=8)}")
+    return lines
 
 
 def _cancel(magics: WarmupMagics, _request: Request) -> None:
     stopped = magics.starting is not None and magics.starting.stop()
     if stopped:
         print("Cancelled: what the start of the kernel would have imported")
-    dropped = [*magics.manager.cancel(), *magics.stages.stop()]
+    postponed = [] if magics.postponed is None else magics.postponed.stop()
+    dropped = [*magics.manager.cancel(), *magics.stages.stop(), *postponed]
     otherwise = "" if stopped else "Nothing to cancel."
     _say("Cancelled", dropped, otherwise=otherwise)
 
@@ -299,6 +390,8 @@ def _reset(magics: WarmupMagics, _request: Request) -> None:
         magics.starting.stop()
         magics.starting = None
     magics.stages.stop()
+    if magics.postponed is not None:
+        magics.postponed.stop()
     magics.manager.reset()
     if magics.arrivals is not None:
         magics.arrivals.forget_failed()

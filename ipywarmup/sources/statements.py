@@ -1,21 +1,16 @@
-"""The import statements of a cell: what each imports, and which names it binds."""
+"""The statements of an import cell: what each imports, and which names it binds."""
 
 from __future__ import annotations
 
 import ast
+import builtins
 import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from ipywarmup.sources.installed import find as find_installed
-from ipywarmup.sources.line import LineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-_LONGEST = 60
-"""Characters of a statement that an error quotes."""
-_ABOVE = 1
-"""Lines of the cell above its statements: that of the magic."""
 
 
 class Statement(NamedTuple):
@@ -26,32 +21,41 @@ class Statement(NamedTuple):
     ----------
     node : ast.stmt
         The statement itself.
+    imports : bool
+        Whether it imports, and does nothing else.
     modules : tuple of str
         Absolute dotted names of what it imports, in its order.
     binds : dict of str to frozenset of str
-        By name: what a use of it may need the statement for. ``import a.b`` binds
-        ``a`` for ``a.b``; any other statement binds a name for itself. The name ``*``
-        stands for all that a module has.
+        If it imports, by name: what a use of it may need the statement for. ``import
+        a.b`` binds ``a`` for ``a.b``; any other statement binds a name for itself. The
+        name ``*`` stands for all that a module has.
     """
 
     node: ast.stmt
+    imports: bool
     modules: tuple[str, ...]
     binds: dict[str, frozenset[str]]
 
+    @property
+    def tree(self) -> ast.Module:
+        """The statement as code of its own."""
+        return ast.Module([self.node], [])
 
-def parse_cell(
-    cell: str, find: Callable[[str], object | None] = find_installed
+
+def statements_of(
+    nodes: Iterable[ast.stmt], find: Callable[[str], object | None] = find_installed
 ) -> list[Statement]:
     """
-    Parse a cell that holds import statements, and nothing else.
+    Tell the imports of a cell from what else it does.
 
     Imports within ``try`` and ``except`` are import statements, too, and there
-    constants may be assigned.
+    constants may be assigned. Of a ``with`` around nothing but imports it is told what
+    it imports; of any other block it is not, since it may as well not run.
 
     Parameters
     ----------
-    cell : str
-        Python code.
+    nodes : iterable of ast.stmt
+        Statements of the top level.
     find : callable
         Tells of a dotted name, without importing it, whether there is such a module, by
         returning None if there is not. Where a ``try`` names one that is not there,
@@ -61,73 +65,55 @@ def parse_cell(
     -------
     list of Statement
         In the order of the cell.
-
-    Raises
-    ------
-    LineError
-        Naming the first statement that is none of these.
     """
-    try:
-        tree = ast.parse(cell)
-    except (SyntaxError, ValueError) as error:
-        raise LineError(_not_python(cell, error)) from None
-    except (RecursionError, MemoryError):
-        raise LineError(
-            "the cell is nested too deeply to be read; write its imports alone"
-        ) from None
-    for node in tree.body:
-        _check(node, cell, top=True)
-    if not tree.body:
-        raise LineError("the cell has no import statements; write them below the line")
-    return [
-        Statement(node, tuple(dict.fromkeys(_modules(node, find))), _binds(node))
-        for node in tree.body
-    ]
+    return [_statement(node, find) for node in nodes]
 
 
-def _not_python(cell: str, error: SyntaxError | ValueError) -> str:
-    number = getattr(error, "lineno", None)
-    lines = cell.splitlines()
-    if number is None or not 0 < number <= len(lines):
-        return f"the cell is not Python: {error}"
-    text = lines[number - 1].strip()
-    if text.startswith(("%", "!", "?")) or text.endswith("?"):
-        return _no_import(number, text)
-    return _line(number, text, f"is not Python ({getattr(error, 'msg', error)})")
+def _statement(node: ast.stmt, find: Callable[[str], object | None]) -> Statement:
+    imports = _is_import(node) or (isinstance(node, ast.Try) and _is_optional(node))
+    modules: Iterable[str] = ()
+    if imports:
+        modules = _modules(node, find)
+    elif isinstance(node, ast.With) and all(map(_is_part_of_import, node.body)):
+        modules = _of_all(node.body, find)
+    binds = _binds(node) if imports else {}
+    return Statement(node, imports, tuple(dict.fromkeys(modules)), binds)
 
 
-def _no_import(number: int, text: str) -> str:
-    return _line(number, text, "is no import; move it to a cell of its own")
+def _is_import(node: ast.AST) -> bool:
+    """Tell a plain import; a relative one fails in a cell, which is in no package."""
+    return isinstance(node, ast.Import) or (
+        isinstance(node, ast.ImportFrom) and not node.level
+    )
 
 
-def _line(number: int, text: str, trouble: str) -> str:
-    first, *more = text.splitlines() or [""]
-    quoted = first if len(first) <= _LONGEST else f"{first[:_LONGEST]}…"
-    if more:
-        quoted += " …"
-    return f"line {number + _ABOVE}, {quoted!r}, {trouble}"
+def _is_optional(node: ast.Try) -> bool:
+    """Tell a ``try`` that can run anywhere, since it needs nothing of the user's."""
+    caught = (each.type for each in node.handlers if each.type is not None)
+    names = itertools.chain.from_iterable(map(ast.walk, caught))
+    return (
+        not node.finalbody
+        and any(map(_is_import, ast.walk(node)))
+        and all(map(_is_part_of_import, _within(node)))
+        and all(
+            hasattr(builtins, each.id) for each in names if isinstance(each, ast.Name)
+        )
+    )
 
 
-def _check(node: ast.stmt, cell: str, *, top: bool = False) -> None:
-    """Refuse what is no import."""
-    if isinstance(node, ast.ImportFrom) and node.level:
-        trouble = "is relative, and a cell is in no package; name the package"
-        raise LineError(_line(node.lineno, ast.unparse(node), trouble))
-    if isinstance(node, ast.Import | ast.ImportFrom | ast.Pass):
-        return
-    if isinstance(node, ast.Try) and not node.finalbody:
-        for inner in _within(node):
-            _check(inner, cell)
-        return
-    if (
-        isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Constant)
-        and all(isinstance(target, ast.Name) for target in node.targets)
-        and not top
-    ):
-        return
-    text = ast.get_source_segment(cell, node) or ast.unparse(node)
-    raise LineError(_no_import(node.lineno, text))
+def _is_part_of_import(node: ast.stmt) -> bool:
+    """Tell what may stand beside imports in a ``try``."""
+    if isinstance(node, ast.Try):
+        return not node.finalbody and all(map(_is_part_of_import, _within(node)))
+    return (
+        _is_import(node)
+        or isinstance(node, ast.Pass)
+        or (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Constant)
+            and all(isinstance(target, ast.Name) for target in node.targets)
+        )
+    )
 
 
 def _within(node: ast.Try) -> Iterator[ast.stmt]:

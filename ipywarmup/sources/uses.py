@@ -98,6 +98,21 @@ def used_names(
     return used
 
 
+def magics_of(tree: ast.Module) -> set[str]:
+    """Return the names of the magics that code runs."""
+    calls = (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and is_of_shell(node.func) and node.args
+    )
+    return {
+        call.args[0].value
+        for call in calls
+        if isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
+    }
+
+
 def bound_names(tree: ast.Module) -> set[str]:
     """Return the names that code may bind, less those within its functions."""
     return set(_bound_in(tree.body))

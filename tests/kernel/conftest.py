@@ -137,6 +137,8 @@ class Kernel:
         self._cells: dict[str, Cell] = {}
         self._replies: dict[str, Message] = {}
         self._subshell: str | None = None
+        # Whether somebody sits before it, who could be asked for input.
+        self.attended = False
         environment = {
             **os.environ,
             "IPYTHONDIR": str(folder / "ipython"),
@@ -209,7 +211,7 @@ class Kernel:
             "silent": False,
             "store_history": False,
             "user_expressions": {},
-            "allow_stdin": False,
+            "allow_stdin": self.attended,
             "stop_on_error": False,
         }
         request = self.client.session.msg("execute_request", content)
@@ -364,6 +366,7 @@ def shared_kernel(new_kernel: Callable[[], Kernel]) -> Kernel:
 def bare_kernel(shared_kernel: Kernel, gates: list[Gate]) -> Iterator[Kernel]:
     """Return a kernel without the extension, which the test may load."""
     shared_kernel.messages.clear()
+    shared_kernel.attended = False
     yield shared_kernel
     # Whatever a failing test left under way ends here, and not in the next one.
     for gate in gates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -294,6 +295,70 @@ def test_an_import_cell_means_the_moment_when_it_ran(
             outputs.append(repr(done.of_type("execute_result", "error")))
         shown.append(outputs)
     assert says in shown[0][-1]
+    assert shown[0] == shown[1]
+
+
+AS_WRITTEN = """
+import warnings, sys, slow_first
+import slow_local as local
+%matplotlib inline
+import matplotlib
+matplotlib.rcParams["figure.dpi"] = 90
+warnings.filterwarnings("ignore", category=DeprecationWarning)
+sys.path.append("src")
+from contextlib import suppress
+with suppress(ImportError):
+    import nosuch_module
+import in_src
+if local.WHERE == "beside":
+    import wave as sound
+else:
+    import nosuch_module as sound
+print(local.WHERE, in_src.WHERE, sound.__name__, "nosuch_module" in globals())
+HERE = !echo here
+def where(): return in_src.WHERE
+matplotlib.rcParams["figure.dpi"]
+"""
+
+
+@pytest.mark.parametrize("attended", [True, False])
+def test_an_import_cell_as_people_write_it(
+    new_kernel: NewKernel, tmp_path: Path, *, attended: bool
+) -> None:
+    """Configuration, magics and choices between its imports; what it shows, it shows in
+    its own cell.
+    """
+    cells = [
+        AS_WRITTEN.strip(),
+        "print('nothing of it')",
+        "print(where(), HERE)",
+        "import warnings\nprint(len(warnings.filters) > 5, sys.path[-1])",
+    ]
+    shown = []
+    for way in ("plain", "cell"):
+        folder = tmp_path / way
+        for path, source in SOURCES.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(source, encoding="utf-8")
+        kernel = new_kernel(folder)
+        kernel.attended = attended
+        above = ""
+        if way == "cell":
+            kernel.run("%load_ext ipywarmup")
+            above = "%%warmup --quiet\n"
+        done = [
+            kernel.execute(above + cell if cell is cells[0] else cell) for cell in cells
+        ]
+        shown.append(
+            [
+                re.sub("Waiting for .*\n", "", each.stdout)
+                + repr([result["data"] for result in each.of_type("execute_result")])
+                + each.error
+                for each in done
+            ]
+        )
+    assert "beside src wave False" in shown[0][0]
+    assert "90" in shown[0][0]
     assert shown[0] == shown[1]
 
 

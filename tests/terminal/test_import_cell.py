@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -77,19 +75,14 @@ def test_failed_import_shows_its_own_lines(
     assert not any("ipywarmup" in line for line in shown)
 
 
-@pytest.mark.parametrize(
-    ("cell", "words"),
-    [
-        ("import wave as unrun\nx = 1", "line 3, 'x = 1', is no import; move it"),
-        ("from . import unrun", "line 2, 'from . import unrun', is relative"),
-        ("import (", "line 2, 'import (', is not Python"),
-    ],
-)
-def test_anything_else_is_refused(
-    open_terminal: Callable[..., Terminal], cell: str, words: str
+def test_what_needs_an_import_waits_with_all_below(
+    open_terminal: Callable[..., Terminal],
+    write_gated: Callable[..., tuple[str, Gate]],
 ) -> None:
-    """One line names the statement, and nothing runs."""
+    """It runs once its cell's imports are there, before the next cell's own output."""
+    name, gate = write_gated(after="A = 7")
     terminal = open_terminal()
-    (said,) = terminal.run(f"%%warmup\n{cell}")
-    assert said.startswith(f"UsageError: %%warmup: {words}")
-    assert terminal.run("'unrun' in globals()") == ["Out[3]: False"]
+    terminal.run(f"%%warmup --quiet\nimport {name} as slow\nprint(slow.A)\nx = 5")
+    assert terminal.run("1 + 1") == ["Out[3]: 2"]
+    gate.open()
+    assert terminal.run("print('x is', x)")[-2:] == ["7", "x is 5"]

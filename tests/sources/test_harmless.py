@@ -1,0 +1,112 @@
+"""Code that can run before what stands above it."""
+
+from __future__ import annotations
+
+import ast
+import math
+import os
+import types
+
+import pytest
+
+from ipywarmup.sources.harmless import is_definition, is_harmless
+
+PANDAS = types.ModuleType("pandas")
+SOURCE = """
+def pure(x, y=1): return inner(x) + y
+def inner(x): return x * 2
+def impure(x): return pd.DataFrame(x)
+def reads(): return open("file")
+def keeps(x=pd): return x
+"""
+
+
+@pytest.fixture
+def namespace() -> dict[str, object]:
+    """Return what a user may have."""
+    names = {
+        "pd": PANDAS,
+        "math": math,
+        "sqrt": math.sqrt,
+        "os": os,
+        "data": {"x": [1, "two", (3.0, None)]},
+        "mixed": [1, PANDAS],
+        "long": list(range(2000)),
+        "max": PANDAS,
+    }
+    exec(SOURCE, names)  # noqa: S102 - our own
+    return names
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "",
+        "1 + 1",
+        "x = 1\nx + 1",
+        "print(len(data), sum(i for i in range(3)))",
+        "import math, re as regular\nfrom itertools import count\nregular.compile('x')",
+        "sqrt(math.pi)",
+        "def f(x): return x + 1\nf(2)",
+        "class A: x = 1",
+        "pure(2)",
+        "get_ipython().run_line_magic('warmup', 'status pd')",
+    ],
+)
+def test_harmless(code: str, namespace: dict[str, object]) -> None:
+    """It works with what is its own."""
+    assert is_harmless(ast.parse(code), namespace)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "pd.DataFrame()",
+        "lambda: pd",
+        "x = mixed[1]",
+        "long",
+        "unknown",
+        "max(1, 2)",
+        "impure(1)",
+        "reads()",
+        "keeps()",
+        "open('file')",
+        "eval('pd')",
+        "globals()['pd']",
+        "os.getcwd()",
+        "import os",
+        "import pandas",
+        "from . import x",
+        "from random import random",
+        "get_ipython()",
+        "get_ipython().system('ls')",
+        "get_ipython().run_line_magic('cd', 'x')",
+        "get_ipython().run_line_magic('time', 'pd.DataFrame()')",
+        "display(1)",
+        "import builtins",
+    ],
+)
+def test_may_depend_on_anything(code: str, namespace: dict[str, object]) -> None:
+    """What nobody can tell counts as well."""
+    assert not is_harmless(ast.parse(code), namespace)
+
+
+@pytest.mark.parametrize(
+    ("code", "is_one"),
+    [
+        ("x = y = [1, {'a': -2.0}]", True),
+        ("def f(): print(1)", True),
+        ("pass", True),
+        ("x.a = 1", False),
+        ("x = f()", False),
+        ("x: int = 1", False),
+        ("@cached\ndef f(): pass", False),
+        ("1 / 0", False),
+        ("x, y = 1", False),
+        ("'text'", False),
+    ],
+)
+def test_definitions(code: str, *, is_one: bool) -> None:
+    """They show nothing, and cannot fail."""
+    (node,) = ast.parse(code).body
+    assert is_definition(node) is is_one
