@@ -144,9 +144,10 @@ class WarmupMagics(Magics):
             --quiet      show nothing
 
         %%warmup [MODULE ...] [--wait] [--timeout S] [--quiet]
-            Run the import statements of this cell in the background. Their names
-            appear as if the cell had run; a later cell that uses one before it is
-            there waits for it.
+            Run this cell, with its imports in the background. Their names appear as
+            if the cell had run; a later cell that uses one before it is there waits
+            for it. What needs an import runs once that is there, and so does all
+            below it: between two cells, or before one that may have to do with it.
         %warmup notebook [FILE], %warmup file SCRIPT
             Warm what this notebook imports, as it was last saved, or another one, or
             a script. Files of the working directory are not imported, nor what

@@ -104,7 +104,9 @@ def run_cell(magics: WarmupMagics, line: str, cell: str) -> None:
             (each, shell.compile(each.tree, file, "exec")) for each in statements
         ]
         prepare = functools.partial(_prepare_cell, magics, compiled, names)
-        if named or not names:
+        if not names or (named and request.quiet):
+            prepare()()
+        elif named:
             _begin_more(magics, prepare)
         else:
             _begin(magics, request._replace(modules=names, wait=False), prepare)

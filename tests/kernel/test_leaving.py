@@ -50,6 +50,17 @@ def test_a_shutdown_in_the_middle_of_an_import(importing_kernel: Kernel) -> None
     assert importing_kernel.output == ""
 
 
+def test_a_kernel_that_becomes_another_program(importing_kernel: Kernel) -> None:
+    """In the middle of an import; `os.execv` takes down nothing, and is not held up."""
+    program = "print('the other one')"
+    importing_kernel.start(f"""
+        import os, sys
+        os.execv(sys.executable, [sys.executable, "-c", {program!r}])
+    """)
+    assert importing_kernel.wait_for_end() == 0
+    assert importing_kernel.output == "the other one\n"
+
+
 def test_a_restart_in_the_middle_of_an_import(importing_kernel: Kernel) -> None:
     """The old process ends in silence, and the new one answers, and can warm up."""
     assert importing_kernel.restart() == 0

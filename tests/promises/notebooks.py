@@ -16,13 +16,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.kernel.conftest import Kernel
+from tests.kernel.conftest import Cell, Kernel
 from tests.promises.experiment import Experiment, is_installed
 from tests.promises.science import NOTEBOOKS, cells_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.promises.experiment import Kind
 
 _ROOT = str(Path(__file__).parents[2])
@@ -192,6 +190,7 @@ BEFORE = {
     "plain": "",
     "enable": "",
     "notebook": "%load_ext ipywarmup\n%warmup notebook --quiet",
+    "cell": "%load_ext ipywarmup",
     "pool": """
         import concurrent.futures, importlib
         concurrent.futures.ThreadPoolExecutor(1).map(importlib.import_module, {names})
@@ -200,8 +199,8 @@ BEFORE = {
 """By the way of a warmup: what is run before the first cell."""
 
 
-def outputs(notebook: Notebook, way: str) -> list[tuple[str, object]]:
-    """Run a notebook in a kernel of its own; return what each cell shows."""
+def outputs(notebook: Notebook, way: str, *, attended: bool = False) -> list[Cell]:
+    """Run a notebook in a kernel of its own; return its cells, and what they show."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name) / "work"
         folder.mkdir()
@@ -213,35 +212,50 @@ def outputs(notebook: Notebook, way: str) -> list[tuple[str, object]]:
             JPY_SESSION_NAME=str(folder / "work.ipynb"),
             IPYWARMUP_AUTO="on" if way == "enable" else "off",
         )
+        kernel.attended = attended
         try:
             text = "\n".join(notebook.saved)
             names = [each for each in INSTALLED if each in text]
             kernel.execute(BEFORE[way].format(names=names))
-            return list(_run(kernel, notebook, str(folder)))
+            cells = []
+            for code, pause in notebook.runs:
+                time.sleep(pause)
+                cells.append(kernel.execute(code))
+            if way == "cell":
+                # What is postponed has run by the end, whenever that was.
+                kernel.execute("%warmup wait")
+            return [_without(str(folder), cell) for cell in cells]
         finally:
             kernel.close()
 
 
-def _run(
-    kernel: Kernel, notebook: Notebook, folder: str
-) -> Iterator[tuple[str, object]]:
-    for code, pause in notebook.runs:
-        time.sleep(pause)
-        cell = kernel.execute(code)
-        types = ("stream", "display_data", "execute_result", "error")
-        shown = json.dumps(cell.of_type(*types), sort_keys=True)
-        # Where the files of this run are, and what objects are at which address.
-        shown = re.sub(r"0x[0-9a-f]+", "0x", shown.replace(folder, ""))
-        # How long a cell took is another matter.
-        yield code, None if code.startswith("%time") else shown
+def _without(folder: str, cell: Cell) -> Cell:
+    """Take out where the files of a run are, and which address objects have."""
+    shown = json.dumps([{**each, "header": {}} for each in cell.messages], default=str)
+    shown = re.sub(r"0x[0-9a-f]+", "0x", shown.replace(folder, ""))
+    return Cell(cell.msg_id, json.loads(shown))
+
+
+def _everything(cell: Cell) -> object:
+    return cell.of_type("stream", "display_data", "execute_result", "error")
+
+
+def _in_the_end(cell: Cell) -> object:
+    """Return what a cell shows once all of it has run, less how errors came about."""
+    return (
+        re.sub("Waiting for .*\n", "", cell.stdout),
+        cell.stderr,
+        cell.of_type("display_data", "execute_result"),
+        [(error["ename"], error["evalue"]) for error in cell.of_type("error")],
+    )
 
 
 def try_notebook(kind: Kind, seed: int) -> list[str]:
     """Run a notebook plainly and with a warmup, and compare what they show."""
     chance = random.Random(seed)  # noqa: S311 - a seed is the point
     notebook = made_up(chance)
-    way = chance.choice(["enable", "notebook"]) if kind == "warmup" else "pool"
-    return _differences(notebook, way)
+    way = chance.choice(["enable", "notebook", "cell"]) if kind == "warmup" else "pool"
+    return _differences(notebook, way, chance)
 
 
 def try_science(kind: Kind, seed: int) -> list[str]:
@@ -255,18 +269,38 @@ def try_science(kind: Kind, seed: int) -> list[str]:
     cells = cells_of(name)
     pauses = [chance.choice([0.0, 0.1, 0.5]) for _ in cells]
     notebook = Notebook(cells, list(zip(cells, pauses, strict=True)))
-    way = chance.choice(["enable", "notebook"]) if kind == "warmup" else "plain"
-    return [f"{name}, {fault}" for fault in _differences(notebook, way)]
+    way = chance.choice(["enable", "notebook", "cell"]) if kind == "warmup" else "plain"
+    return [f"{name}, {fault}" for fault in _differences(notebook, way, chance)]
 
 
-def _differences(notebook: Notebook, way: str) -> list[str]:
+def _differences(notebook: Notebook, way: str, chance: random.Random) -> list[str]:
     """Run a notebook plainly and in one way; return the first difference."""
-    plain, warmed = outputs(notebook, "plain"), outputs(notebook, way)
+    attended = chance.random() < 0.5
+    seen = _in_the_end if way == "cell" else _everything
+    runs = notebook.runs
+    if way == "cell":
+        above = "%%warmup --quiet\n"
+        runs = [
+            (above * _is_import_cell(code) + code, pause)
+            for code, pause in notebook.runs
+        ]
+    plain = outputs(notebook, "plain", attended=attended)
+    warmed = outputs(notebook._replace(runs=runs), way, attended=attended)
     return [
-        f"{way}: {code!r} shows {found}, not {expected}"
-        for (code, expected), (_, found) in zip(plain, warmed, strict=True)
-        if found != expected
+        f"{way}: {code!r} shows {seen(found)}, not {seen(expected)}"
+        for (code, _), expected, found in zip(notebook.runs, plain, warmed, strict=True)
+        # How long a cell took is another matter.
+        if seen(found) != seen(expected) and not code.startswith("%time")
     ][:1]
+
+
+def _is_import_cell(code: str) -> bool:
+    """Tell what can go below ``%%warmup``, and fails where it imports if at all."""
+    return (
+        "import" in code
+        and not code.startswith("%")
+        and not any(each in code for each in ("broken", "written", "await"))
+    )
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (
@@ -274,7 +308,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
         name="notebooks",
         promise="Every output of a notebook is what it is without a warmup, whatever"
         " its cells configure before they import: `enable` and `%warmup notebook` start"
-        " an import once that has run.",
+        " an import once that has run, and `%%warmup` keeps the order of a cell.",
         control="a thread pool that imports at the start what the notebook names",
         trial=try_notebook,
         trials=100,
