@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _NO_TEXT = re.compile(r"<[\w.]+ object")
 """How a text begins that says nothing of what is displayed."""
 _TAG = re.compile(r"<[^<>]*>")
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Place(NamedTuple):
@@ -149,6 +150,9 @@ def is_outstream(stream: object) -> bool:
     return hasattr(stream, "echo") and hasattr(stream, "pub_thread")
 
 
+widgets: list[dict[str, Any]] = []
+"""What imports have displayed that text says nothing of, as bundles for `display`."""
+
 # Those that have been seen.
 _outstreams = weakref.WeakSet[Any]()
 
@@ -244,7 +248,10 @@ def _take_displays(
 
     def take(message: Any) -> None:  # noqa: ANN401
         data = message.get("content", {}).get("data")
-        if data:
+        if data and _WIDGET in data:
+            widgets.append(data)
+            hear(f"{_as_text(data)} (a widget; %warmup status shows it)\n")
+        elif data:
             hear(f"{_as_text(data)}\n")
 
     publisher.register_hook(take)

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
-from IPython.display import clear_output
+from IPython.display import clear_output, display
 
 from ipywarmup.canary import CanaryStatus
 from ipywarmup.foreground import LEAST_MS
 from ipywarmup.importcell import MARK, Arrivals, is_loaded
 from ipywarmup.importing import WANTS_MAIN_THREAD
 from ipywarmup.importlock.bootstrap import unsupported
-from ipywarmup.kernel import is_attended, is_kernel, place_of_cell
+from ipywarmup.kernel import is_attended, is_kernel, place_of_cell, widgets
 from ipywarmup.panel.rows import duration, enumerate_names
 from ipywarmup.panel.text import printable
 from ipywarmup.panel.views import CANARY_ROWS, TableView
@@ -351,6 +351,8 @@ def _wait(magics: WarmupMagics, request: Request) -> None:
 
 def _status(magics: WarmupMagics, _request: Request) -> TableView:
     manager, run, start = magics.manager, magics.manager.run, magics.starting
+    for bundle in widgets:
+        display(bundle, raw=True)
     if start is not None and start.looking:
         print("The start of the kernel is still looking for what to import.")
     elif start is not None and start.outcome and {*run.ids} <= {*start.taken}:
@@ -395,6 +397,7 @@ def _reset(magics: WarmupMagics, _request: Request) -> None:
     if magics.postponed is not None:
         magics.postponed.stop()
     magics.manager.reset()
+    widgets.clear()
     if magics.arrivals is not None:
         magics.arrivals.forget_failed()
     print("Warmup forgotten; the next %warmup starts a new one.")

@@ -90,6 +90,25 @@ def test_output_of_an_import_lands_in_no_cell(
     assert "<IPython" not in output
 
 
+def test_a_widget_of_an_import_is_shown_on_demand(
+    kernel: Kernel, write_module: WriteModule
+) -> None:
+    """It is alive, in `%warmup status` only, and gone with the warmup."""
+    name = write_module("""
+        import ipywidgets
+        from IPython.display import display
+        slider = ipywidgets.IntSlider(7)
+        display(slider)
+    """)
+    assert not kernel.execute(f"%warmup {name} --wait --quiet").displays
+    assert "a widget; %warmup status shows it" in kernel.canary(name)["output"]
+    (shown,) = kernel.execute("%warmup status").displays
+    view = shown["data"]["application/vnd.jupyter.widget-view+json"]
+    assert view["model_id"] == kernel.value(f"__import__({name!r}).slider.model_id")
+    kernel.execute("%warmup reset")
+    assert not kernel.execute("%warmup status").displays
+
+
 def test_output_is_in_the_record_and_in_the_table(
     kernel: Kernel, write_module: WriteModule
 ) -> None:
