@@ -16,6 +16,7 @@ import html
 import re
 import signal
 import sys
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -50,6 +51,33 @@ def running_shell() -> Any | None:  # noqa: ANN401 - IPython is not imported her
     getipython = sys.modules.get("IPython.core.getipython")
     get_ipython = getattr(getipython, "get_ipython", None)
     return get_ipython() if callable(get_ipython) else None
+
+
+# The shell whose names are kept.
+_kept: Any = None
+
+
+def keep_builtins() -> None:
+    """
+    Keep `get_ipython` among the built-in names between the cells, too.
+
+    IPython puts it there while a cell runs. Modules ask for it to find out where they
+    are: without it, pandas lays its tables out for a terminal from then on. Nothing is
+    done on another thread than the main one, where that is no single step.
+    """
+    global _kept  # noqa: PLW0603
+    shell = running_shell() if _kept is None else None
+    if shell is not None and threading.current_thread() is threading.main_thread():
+        shell.builtin_trap.__enter__()
+        _kept = shell
+
+
+def release_builtins() -> None:
+    """Leave the built-in names to IPython again."""
+    global _kept
+    shell, _kept = _kept, None
+    if shell is not None:
+        shell.builtin_trap.__exit__(None, None, None)
 
 
 def is_kernel(shell: object) -> bool:

@@ -26,7 +26,7 @@ from ipywarmup.defaults import (
     default_lanes,
 )
 from ipywarmup.foreground import Foreground
-from ipywarmup.kernel import outstreams
+from ipywarmup.kernel import keep_builtins, outstreams, release_builtins
 from ipywarmup.stages import Stages
 
 if TYPE_CHECKING:
@@ -260,6 +260,7 @@ class WarmupMagics(Magics):
             setattr(self, name, self.trait_defaults(name))
         hooks.remove()
         settings.remove()
+        release_builtins()
 
     # Called with what differs from the defaults, at load, too. A manager that is not
     # there yet has these, so nothing has to bring it then.
@@ -324,6 +325,7 @@ def load(shell: InteractiveShell) -> None:
     if WarmupMagics.__name__ in shell.magics_manager.registry:
         return
     outstreams()  # before a capture hides them
+    keep_builtins()
     magics = WarmupMagics(shell)
     shell.register_magics(magics)
     transformers: list[Any] = shell.ast_transformers

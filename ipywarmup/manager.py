@@ -19,6 +19,7 @@ from ipywarmup.importing import Outcome, import_module, import_on_worker
 from ipywarmup.importlock.bootstrap import unsupported
 from ipywarmup.importlock.hooks import hooks
 from ipywarmup.importlock.threadstate import adopt
+from ipywarmup.kernel import keep_builtins
 from ipywarmup.names import check_names, parents_first
 from ipywarmup.pool import WarmupPool
 from ipywarmup.responsiveness.settings import settings
@@ -509,6 +510,7 @@ class WarmupManager:
         follow_up: FollowUp | None = None,
     ) -> Callable[[], None]:
         """Enter names into the run; return what hands them to the pool."""
+        keep_builtins()
         run = self._run
         entered: dict[str, int] = {}
         try:

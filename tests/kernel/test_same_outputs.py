@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.conftest import Gate
     from tests.kernel.conftest import Kernel
 
     NewKernel = Callable[..., Kernel]
@@ -296,6 +297,49 @@ def test_an_import_cell_means_the_moment_when_it_ran(
         shown.append(outputs)
     assert says in shown[0][-1]
     assert shown[0] == shown[1]
+
+
+WHERE_AM_I = """
+try:
+    get_ipython()
+    WHERE = "in a cell"
+except NameError:
+    WHERE = "in a terminal"
+display
+"""
+
+
+@pytest.mark.parametrize("way", ["%warmup", "%%warmup", "manager"])
+def test_a_module_finds_itself_in_a_cell(
+    kernel: Kernel, write_gated: Callable[..., tuple[str, Gate]], way: str
+) -> None:
+    """Also between two cells, where IPython's own names are not there as a rule."""
+    name, gate = write_gated(WHERE_AM_I)
+    kernel.run(
+        {
+            "%warmup": f"%warmup --quiet {name}",
+            "%%warmup": f"%%warmup --quiet\nimport {name}",
+            "manager": f"ipywarmup.get_manager().submit([{name!r}])",
+        }[way]
+    )
+    gate.wait_until_reached()
+    gate.open()
+    kernel.execute("%warmup wait")
+    assert kernel.canary(name)["status"] == "completed"
+    assert kernel.execute(f"import {name}\n{name}.WHERE").result == {
+        "text/plain": "'in a cell'"
+    }
+
+
+def test_nothing_stays_among_the_built_in_names(kernel: Kernel) -> None:
+    """Once the extension is unloaded."""
+    kernel.run("%unload_ext ipywarmup")
+    kernel.run(
+        "import asyncio, builtins\nseen = []\n"
+        "look = lambda: seen.append(hasattr(builtins, 'get_ipython'))\n"
+        "_ = asyncio.get_running_loop().call_soon(look)"
+    )
+    assert kernel.execute("seen").result == {"text/plain": "[False]"}
 
 
 AS_WRITTEN = """

@@ -27,13 +27,14 @@ _ROOT = str(Path(__file__).parents[2])
 INSTALLED = ("alpha", "beta", "gamma", "drawer", "broken", "loud")
 """Packages that note down what they see while they are imported; installed ones."""
 _SEES = """
-import logging, os, random, sys, time
+import builtins, logging, os, random, sys, time
 time.sleep({seconds})
 seen = {{
     "modes": {{key: os.environ[key] for key in sorted(os.environ) if "_MODE" in key}},
     "folder": os.path.basename(os.getcwd()),
     "path": [os.path.basename(each) for each in sys.path if "shadow" in each],
     "handlers": len(logging.root.handlers),
+    "shell": "get_ipython" in vars(builtins),
     "from": os.path.basename(os.path.dirname(__file__)),
 }}
 """
