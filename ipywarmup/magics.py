@@ -117,6 +117,10 @@ class WarmupMagics(Magics):
         self.woken_by: Run | None = None
         super().__init__(shell, **kwargs)
 
+    def __repr__(self) -> str:
+        """Return what it is; there is one for each shell."""
+        return f"<{type(self).__name__} of {__name__}>"
+
     @property
     def manager(self) -> WarmupManager:
         """The manager behind the magic; its first use brings it."""
