@@ -374,7 +374,9 @@ def _later(magics: WarmupMagics) -> list[str]:
     from ipywarmup.sources.selection import describe_later  # noqa: PLC0415
 
     lines = describe_later(magics.stages.waiting, enumerate_names)
-    if magics.postponed is not None and (waiting := magics.postponed.waiting):
+    waiting = [] if magics.postponed is None else magics.postponed.waiting
+    # With the last import it runs, and the panel is not drawn once more.
+    if waiting and magics.manager.run.pending:
         lines.append(f"Postponed: {enumerate_names(waiting, most=8)}")
     return lines
 

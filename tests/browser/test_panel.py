@@ -172,6 +172,44 @@ def test_a_line_shows_what_is_warmed_behind_a_long_cell(
     assert lab.errors == []
 
 
+def test_what_is_postponed_appears_below_its_cell(
+    lab: Lab, gated: Callable[..., list[Gate]]
+) -> None:
+    """Named by the panel until it runs; text, values and errors, long after the end of
+    the cell, and in the saved notebook, too.
+    """
+    (gate,) = gated("slow")
+    cell = (
+        "%%warmup\nimport slow\nimport pandas as pd\nprint(slow.__name__, 'is there')\n"
+        "display(pd.DataFrame({'x': [1, 2]}))\nslow.nosuch"
+    )
+    lab.open([LOAD, cell, "1 + 1", "slow"])
+    for number in range(3):
+        lab.run_cell(number)
+        lab.wait_idle()
+    gate.wait_until_reached()
+    output = lab.output_locator(1)
+    lab.expect(panel_of(lab, 1)).to_contain_text("Postponed: print(")
+    assert "is there" not in lab.outputs(1).replace("'is there'", "")
+    assert "2" in lab.outputs(2)
+    lab.screenshot("postponed")
+    gate.open()
+    lab.expect(output.last).to_contain_text("AttributeError")
+    panel = output.filter(has_text="completed")
+    lab.expect(panel).to_contain_text("Warmup done: 2 of 2")
+    lab.expect(panel).not_to_contain_text("Postponed")
+    assert "slow is there" in lab.outputs(1)
+    lab.run_cell(3)
+    lab.wait_idle()
+    assert "AttributeError" in lab.outputs(3)
+    lab.screenshot("postponed-done")
+    lab.save()
+    saved = str(lab.saved()["cells"][1]["outputs"])
+    assert "slow is there" in saved
+    assert "AttributeError" in saved
+    assert lab.errors == []
+
+
 def test_each_panel_follows_its_run(lab: Lab, gated: Callable[..., list[Gate]]) -> None:
     """Two lines share a run and show the same; a later run has a panel of its own."""
     one, _, other = gated("one", "two", "other")
