@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
+import re
 import signal
 import textwrap
 import time
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # Bounds on failure only: nothing waits that long in a test that passes.
 TIMEOUT = 30.0
 _numbers = itertools.count()
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 @dataclasses.dataclass
@@ -89,6 +91,12 @@ class Cell:
     def error(self) -> str:
         """The name of the exception that ended it; empty if none did."""
         return "".join(content["ename"] for content in self.of_type("error"))
+
+    @property
+    def traceback(self) -> str:
+        """What it shows of that exception, without colours."""
+        (error,) = self.of_type("error")
+        return _COLOUR.sub("", "\n".join(error["traceback"]))
 
     @property
     def shown(self) -> str:

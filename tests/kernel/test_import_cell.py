@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,17 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.conftest import Gate
-    from tests.kernel.conftest import Cell, Kernel
+    from tests.kernel.conftest import Kernel
 
     WriteGated = Callable[..., tuple[str, Gate]]
-
-COLOUR = re.compile(r"\x1b\[[\d;]*m")
-
-
-def traceback_of(cell: Cell) -> str:
-    """Return the traceback that a cell shows, without colours."""
-    (error,) = cell.of_type("error")
-    return COLOUR.sub("", "\n".join(error["traceback"]))
 
 
 def write_package(kernel: Kernel, name: str, write_gated: WriteGated) -> Gate:
@@ -153,8 +144,8 @@ def test_wait_can_be_interrupted(kernel: Kernel, write_gated: WriteGated) -> Non
     kernel.manager.interrupt_kernel()
     kernel.finish(cell)
     assert cell.error == "KeyboardInterrupt"
-    assert "----> 2 x = module.A" in traceback_of(cell)
-    assert "ipywarmup" not in traceback_of(cell)
+    assert "----> 2 x = module.A" in cell.traceback
+    assert "ipywarmup" not in cell.traceback
     assert kernel.value("'x' in globals()") is False
     gate.open()
     assert kernel.execute("print(module.A)").stdout.endswith("1\n")
@@ -175,14 +166,14 @@ def test_failed_import_raises_where_its_name_is_used(
     for _ in range(2):
         cell = kernel.execute("x = 1\nfailing.value")
         assert cell.error == "OSError"
-        shown = traceback_of(cell)
+        shown = cell.traceback
         assert "----> 2 failing.value" in shown
         assert f"----> 3 import {name} as failing" in shown
         assert f"{name}.py" in shown
         assert "ipywarmup" not in shown
     cell = kernel.execute("nosuch()")
     assert cell.error == "ImportError"
-    assert "----> 4 from colorsys import nosuch" in traceback_of(cell)
+    assert "----> 4 from colorsys import nosuch" in cell.traceback
     kernel.run("failing = None\nassert failing is None")
     kernel.run("assert failing is None")
 
@@ -465,5 +456,5 @@ def test_what_is_no_python_is_a_syntax_error(kernel: Kernel) -> None:
     """As of any cell, and nothing runs."""
     cell = kernel.execute("%%warmup\nimport wave as unrun\nimport (")
     assert cell.error == "SyntaxError"
-    assert "3" in traceback_of(cell)
+    assert "3" in cell.traceback
     assert kernel.value("'unrun' in globals()") is False

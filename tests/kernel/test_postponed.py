@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,20 +14,12 @@ if TYPE_CHECKING:
 
     WriteGated = Callable[..., tuple[str, Gate]]
 
-COLOUR = re.compile(r"\x1b\[[\d;]*m")
-
 
 @pytest.fixture
 def kernel(kernel: Kernel) -> Kernel:
     """Return a kernel that somebody sits before."""
     kernel.attended = True
     return kernel
-
-
-def traceback_of(cell: Cell) -> str:
-    """Return the traceback that a cell shows, without colours."""
-    (error,) = cell.of_type("error")
-    return COLOUR.sub("", "\n".join(error["traceback"]))
 
 
 def warm(kernel: Kernel, *lines: str, gate: Gate | None = None) -> Cell:
@@ -137,13 +128,13 @@ def test_an_error_is_shown_in_its_cell_and_raised_once(
     gate.open()
     kernel.read_until(lambda: cell.error)
     assert cell.error == "AttributeError"
-    assert "----> 3 slow.nosuch" in traceback_of(cell)
-    assert "ipywarmup" not in traceback_of(cell)
+    assert "----> 3 slow.nosuch" in cell.traceback
+    assert "ipywarmup" not in cell.traceback
     assert cell.stdout == ""
     assert kernel.execute("1 + 1").result["text/plain"] == "2"
     later = kernel.execute("slow.A")
     assert later.error == "AttributeError"
-    assert "----> 3 slow.nosuch" in traceback_of(later)
+    assert "----> 3 slow.nosuch" in later.traceback
     assert kernel.execute("slow.A").result["text/plain"] == "1"
     assert kernel.execute("below").error == "NameError"
     assert kernel.execute("x").result["text/plain"] == "1"
@@ -154,8 +145,8 @@ def test_an_error_at_once_is_that_of_the_cell(kernel: Kernel) -> None:
     cell = warm(kernel, "print('above')", "1 / 0", "import wave as below", "x = 2")
     assert cell.stdout == "above\n"
     assert cell.reply["content"]["status"] == "error"
-    assert "----> 3 1 / 0" in traceback_of(cell)
-    assert "ipywarmup" not in traceback_of(cell)
+    assert "----> 3 1 / 0" in cell.traceback
+    assert "ipywarmup" not in cell.traceback
     assert kernel.execute("below").error == "NameError"
 
 
@@ -166,8 +157,8 @@ def test_a_failed_import_is_raised_by_what_needs_it(
     name = write_module("1 / 0")
     cell = kernel.execute(f"%%warmup --quiet --wait\nimport {name} as sour\nsour.A")
     assert cell.error == "ZeroDivisionError"
-    assert "----> 3 sour.A" in traceback_of(cell)
-    assert "----> 1 1 / 0" in traceback_of(cell)
+    assert "----> 3 sour.A" in cell.traceback
+    assert "----> 1 1 / 0" in cell.traceback
 
 
 def test_a_wait_can_be_interrupted(kernel: Kernel, write_gated: WriteGated) -> None:
