@@ -44,13 +44,13 @@ class _Need(NamedTuple):
     """A name that a cell uses, and the statement that is to bind it."""
 
     name: str
-    arrival: _Arrival
+    arrival: Arrival
     # Not only a word of a magic, or what the cell may bind itself.
     certain: bool
 
 
-class _Arrival:
-    """A statement, until it has bound its names."""
+class Arrival:
+    """A statement that imports, until it has bound its names."""
 
     def __init__(self, statement: Statement, code: CodeType) -> None:
         self.statement = statement
@@ -63,6 +63,8 @@ class _Arrival:
         self.former: dict[str, Any] = {}
         self.all_former: dict[str, Any] = {}
         self.not_to_bind: set[str] = set()
+        # What it has bound.
+        self.bound: dict[str, Any] = {}
         self.failure: Outcome | None = None
         # Whether a cell has raised that already, where once is enough.
         self.told = False
@@ -166,8 +168,10 @@ class Arrivals:
         self._namespace = namespace
         self._wait = wait
         self._lock = threading.Lock()
+        # Of the statements that came last.
+        self.latest: list[Arrival] = []
         # By name: the statements that are to bind it, or that have failed to.
-        self._binders: dict[str, list[_Arrival]] = {}
+        self._binders: dict[str, list[Arrival]] = {}
         # Read once: that takes longer than most cells.
         self._requirements = Requirements()
 
@@ -194,7 +198,7 @@ class Arrivals:
             What `prepare` has returned.
         """
         self._namespace[MARK] = self
-        arrivals = [_Arrival(*each) for each in cell]
+        self.latest = arrivals = [Arrival(*each) for each in cell]
         for arrival in arrivals:
             for name in arrival.statement.binds:
                 self._enter(name, arrival)
@@ -209,7 +213,10 @@ class Arrivals:
             for arrival in arrivals:
                 self._set_aside(arrival)
                 with self._lock:
-                    arrival.left &= pending
+                    # A cell may have imported what a worker has not come to.
+                    arrival.left = {
+                        each for each in arrival.left & pending if not is_loaded(each)
+                    }
                 if not arrival.left:
                     self._settle(arrival)
         except BaseException:
@@ -255,26 +262,41 @@ class Arrivals:
                 star.not_to_bind |= names
         return tree
 
-    def is_ready(self, tree: ast.Module) -> bool:
-        """Tell whether code could run now, without a wait for imports."""
+    def is_ready(self, tree: ast.Module, besides: Sequence[Arrival]) -> bool:
+        """
+        Tell whether code could run now, without a wait for imports.
+
+        Parameters
+        ----------
+        tree : ast.Module
+        besides : sequence of Arrival
+            What has to be over, whether the code needs it or not.
+        """
         pending = set(self._manager.status()["pending"])
-        return not any(
-            pending.intersection(each.statement.modules)
-            for each in self._awaited(tree, self._needs(tree))
+        return not pending or not any(
+            pending.intersection(each.left)
+            for each in [*besides, *self._awaited(tree, self._needs(tree))]
         )
 
-    def wait_for(self, tree: ast.Module, *, shown: bool) -> None:
+    def wait_for(
+        self, tree: ast.Module, besides: Sequence[Arrival], *, shown: bool
+    ) -> None:
         """Wait until some code can run, and show that or not."""
-        wait = self._wait if shown else self._wait_unseen
-        self._arrive(self._awaited(tree, self._needs(tree)), wait)
+        if not self.is_ready(tree, besides):
+            wait = self._wait if shown else self._wait_unseen
+            awaited = [*besides, *self._awaited(tree, self._needs(tree))]
+            self._arrive(awaited, wait)
 
-    def forget(self, statements: Iterable[Statement]) -> None:
-        """Bind no more what some statements would bind."""
-        nodes = {id(each.node) for each in statements}
-        for arrivals in list(self._binders.values()):
-            for arrival in arrivals.copy():
-                if id(arrival.statement.node) in nodes:
-                    self._restore(arrival)
+    def forget(self, arrivals: Iterable[Arrival]) -> None:
+        """Have the names of statements stand for what they stood for before."""
+        for arrival in arrivals:
+            self._restore(arrival)
+            for name, value in arrival.bound.items():
+                if self._namespace.get(name, _MISSING) is not value:
+                    continue
+                del self._namespace[name]
+                if name in arrival.former:
+                    self._namespace[name] = arrival.former[name]
 
     def forget_failed(self) -> None:
         """Tell nobody any more what has failed."""
@@ -291,7 +313,7 @@ class Arrivals:
         self._binders.clear()
         self._namespace.pop(MARK, None)
 
-    def _awaited(self, tree: ast.Module, needs: Iterable[_Need]) -> list[_Arrival]:
+    def _awaited(self, tree: ast.Module, needs: Iterable[_Need]) -> list[Arrival]:
         """Return what has to be over before some code may run."""
         awaited = [*(need.arrival for need in needs), *self._endangered(tree)]
         if magics := magics_of(tree):
@@ -304,7 +326,7 @@ class Arrivals:
             )
         return awaited
 
-    def _enter(self, name: str, arrival: _Arrival) -> None:
+    def _enter(self, name: str, arrival: Arrival) -> None:
         """Let a statement bind a name, not those that would bind it differently."""
         with self._lock:
             before = self._binders.get(name, [])
@@ -343,7 +365,7 @@ class Arrivals:
                 if any(star.number > each.number for each in binders):
                     yield _Need(name, star, certain=False)
 
-    def _is_package(self, arrival: _Arrival, name: str) -> bool:
+    def _is_package(self, arrival: Arrival, name: str) -> bool:
         """Tell whether a name stands for what a statement would bind it to."""
         value = self._namespace.get(name)
         return (
@@ -352,7 +374,7 @@ class Arrivals:
             and value is sys.modules.get(name)
         )
 
-    def _endangered(self, tree: ast.Module) -> list[_Arrival]:
+    def _endangered(self, tree: ast.Module) -> list[Arrival]:
         """Return the statements under way whose imports a cell may change."""
         arrivals = {
             id(each): each
@@ -388,7 +410,7 @@ class Arrivals:
                 break  # those after it bind after it
             self._settle(arrival)
 
-    def _may_bind_anew(self, arrival: _Arrival, name: str) -> bool:
+    def _may_bind_anew(self, arrival: Arrival, name: str) -> bool:
         """Tell whether a statement with ``*`` may bind what nobody has bound since."""
         now = self._namespace.get(name, getattr(builtins, name, _MISSING))
         return (
@@ -399,11 +421,11 @@ class Arrivals:
             )
         )
 
-    def _stars(self) -> list[_Arrival]:
+    def _stars(self) -> list[Arrival]:
         """Return the statements that bind all that a module has, in their order."""
         return self._binders.get(_ALL, []).copy()
 
-    def _set_aside(self, arrival: _Arrival) -> None:
+    def _set_aside(self, arrival: Arrival) -> None:
         """Take the names of a statement out of the namespace."""
         for name in arrival.statement.binds:
             if name == _ALL:
@@ -415,7 +437,7 @@ class Arrivals:
         self._manager.wait(None, modules)
 
     def _arrive(
-        self, arrivals: list[_Arrival], wait: Callable[[Sequence[str]], object]
+        self, arrivals: list[Arrival], wait: Callable[[Sequence[str]], object]
     ) -> None:
         """Wait for statements, then run those that nobody has run."""
         pending = set(self._manager.status()["pending"])
@@ -432,7 +454,7 @@ class Arrivals:
             self._forget_failure(arrival)
             self._settle(arrival)
 
-    def _forget_failure(self, arrival: _Arrival) -> None:
+    def _forget_failure(self, arrival: Arrival) -> None:
         """Let a statement that has failed run again if its modules are there by now."""
         with self._lock:
             if arrival.failure is not None and (
@@ -443,7 +465,7 @@ class Arrivals:
                 arrival.claimed = False
                 arrival.settled = threading.Event()
 
-    def _end(self, arrival: _Arrival, module: str, outcome: Outcome) -> None:
+    def _end(self, arrival: Arrival, module: str, outcome: Outcome) -> None:
         """Note that the import of a module has ended; run the statement if it may."""
         with self._lock:
             if module not in arrival.left:
@@ -461,7 +483,7 @@ class Arrivals:
         if ready:
             self._settle(arrival)
 
-    def _settle(self, arrival: _Arrival) -> None:
+    def _settle(self, arrival: Arrival) -> None:
         """Run a statement and bind its names, unless that is done or has failed."""
         with self._lock:
             mine, arrival.claimed = not arrival.claimed, True
@@ -486,7 +508,7 @@ class Arrivals:
         arrival.all_former.clear()
         arrival.settled.set()
 
-    def _bind(self, arrival: _Arrival, names: dict[str, Any]) -> None:
+    def _bind(self, arrival: Arrival, names: dict[str, Any]) -> None:
         for name, value in names.items():
             key = name if name in arrival.statement.binds else _ALL
             if arrival not in self._binders.get(key, ()) or MARK not in self._namespace:
@@ -497,7 +519,8 @@ class Arrivals:
                 if each.number > arrival.number and self._may_bind_anew(each, name)
             ]
             if key != _ALL:
-                self._namespace.setdefault(name, value)
+                if self._namespace.setdefault(name, value) is value:
+                    arrival.bound[name] = value
             elif self._may_bind_anew(arrival, name):
                 self._namespace[name] = value
             # A star of a later line binds it anew, as it would have.
@@ -505,14 +528,14 @@ class Arrivals:
                 each.all_former[name] = self._namespace.get(name, _MISSING)
         self._restore(arrival)
 
-    def _restore(self, arrival: _Arrival) -> None:
+    def _restore(self, arrival: Arrival) -> None:
         """Let go of a statement's names; they are what they were, unless bound."""
         for name in arrival.statement.binds:
             mine = self._disown(name, arrival)
             if mine and name in arrival.former and MARK in self._namespace:
                 self._namespace.setdefault(name, arrival.former[name])
 
-    def _disown(self, name: str, arrival: _Arrival) -> bool:
+    def _disown(self, name: str, arrival: Arrival) -> bool:
         """Let a statement bind a name no more; tell whether it would have."""
         with self._lock:
             binders = self._binders.get(name, [])

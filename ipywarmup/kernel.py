@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
 
 _NO_TEXT = re.compile(r"<[\w.]+ object")
@@ -118,8 +119,7 @@ def between_cells(shell: Any) -> Callable[[Callable[[], object]], object] | None
     """
     Return what calls something as soon as no cell runs.
 
-    Called by a cell, whose context variables the call sees, in a copy. An interrupt
-    reaches what is called, as it would reach a cell.
+    Called by a cell, whose context variables the call sees, in a copy.
 
     Returns
     -------
@@ -135,16 +135,37 @@ def between_cells(shell: Any) -> Callable[[Callable[[], object]], object] | None
     def run(call: Callable[[], object]) -> None:
         # Where outputs go that belong to no context.
         latest = contextvars.Context().run(shell.get_parent)
-        # A kernel ignores interrupts between cells.
-        handler = signal.getsignal(signal.SIGINT)
+        former = signal.signal(signal.SIGINT, _interrupt)
         try:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             context.run(call)
         finally:
-            signal.signal(signal.SIGINT, handler)
+            signal.signal(signal.SIGINT, former)
             contextvars.Context().run(shell.set_parent, latest)
 
     return lambda call: loop.add_callback(run, call)
+
+
+# Whether an interrupt between cells is to be raised.
+_interruptible = False
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Interrupt what runs between cells, once, if it is code of the user's."""
+    global _interruptible  # noqa: PLW0603
+    if _interruptible:
+        _interruptible = False
+        signal.default_int_handler(number, frame)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Have an interrupt reach a block between cells; as in a kernel, no other does."""
+    global _interruptible  # noqa: PLW0603
+    former, _interruptible = _interruptible, True
+    try:
+        yield
+    finally:
+        _interruptible = former
 
 
 def place_of_cell(shell: Any) -> Place:  # noqa: ANN401
@@ -158,14 +179,22 @@ def in_place(shell: Any, place: Place) -> Iterator[None]:  # noqa: ANN401
     """Show what a block writes, displays and raises in a cell that ran before."""
     former = place_of_cell(shell)
     with shell.builtin_trap, shell.display_trap, contextlib.ExitStack() as stack:
-        stack.callback(setattr, shell, "execution_count", former.number)
-        shell.execution_count = place.number
+        # Others may count cells meanwhile.
+        shell.execution_count += place.number - former.number
+        stack.callback(_count, shell, former.number - place.number)
+        # It would look at the end of the cell that ran last.
+        shell.displayhook.quiet = lambda: False
+        stack.callback(vars(shell.displayhook).pop, "quiet", None)
         if place.parent is not None:
             stack.callback(shell.set_parent, former.parent)
             stack.callback(_flush)
             _flush()
             shell.set_parent(place.parent)
         yield
+
+
+def _count(shell: Any, cells: int) -> None:  # noqa: ANN401
+    shell.execution_count += cells
 
 
 def _flush() -> None:

@@ -220,9 +220,8 @@ class WarmupMagics(Magics):
         if self.postponed is None:
             ran()
         else:
+            self.postponed.ran(ran)
             self.postponed.go_on()
-            # A cell has not run to its end before all of it has.
-            self.postponed.then(ran)
 
     @property
     def manual(self) -> str:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import contextlib
 import contextvars
 import dataclasses
+import sys
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ipywarmup import kernel
 from ipywarmup.importcell import MAGIC, MARK, raise_at
 from ipywarmup.importlock import threadstate
 from ipywarmup.sources.barriers import Reader
-from ipywarmup.sources.harmless import is_definition, is_harmless
+from ipywarmup.sources.harmless import is_definition, is_harmless, is_standard
 from ipywarmup.sources.requirements import Requirements
 from ipywarmup.sources.selection import distrusting, predictable
 from ipywarmup.sources.statements import Statement, statements_of
-from ipywarmup.sources.uses import bound_names, used_names
+from ipywarmup.sources.uses import awaits, bound_names, touched_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
+    from types import FrameType, TracebackType
 
-    from ipywarmup.importcell import Arrivals
+    from ipywarmup.importcell import Arrival, Arrivals
 
 _PROMPTS = frozenset({"breakpoint", "getpass", "input"})
 """What asks somebody; only a cell that runs can."""
@@ -55,10 +58,14 @@ class ImportCell:
     shows: frozenset[int]
     place: kernel.Place
     begin: Callable[[Sequence[Statement]], object]
-    begun: list[Statement] = dataclasses.field(default_factory=list)
+    # What `begin` has been given.
+    begun: list[tuple[_Step, Arrival]] = dataclasses.field(default_factory=list)
+    # What is to be called once all of it has run.
+    then: Callable[[], object] | None = None
 
 
-class _Step(NamedTuple):
+@dataclasses.dataclass(eq=False)
+class _Step:
     """A statement that has not run."""
 
     statement: Statement
@@ -66,26 +73,28 @@ class _Step(NamedTuple):
     shows: bool = False
 
     @property
-    def is_choice(self) -> bool:
-        """Whether it decides what is imported."""
+    def choice(self) -> ast.If | None:
+        """What decides what is imported, if it is such a statement."""
         node = self.statement.node
-        return isinstance(node, ast.If) and any(
-            isinstance(each, ast.Import | ast.ImportFrom) for each in ast.walk(node)
-        )
+        imports = (ast.Import, ast.ImportFrom)
+        if isinstance(node, ast.If) and any(
+            isinstance(each, imports) for each in ast.walk(node)
+        ):
+            return node
+        return None
 
     @property
     def first(self) -> ast.Module:
         """What of it is to run first."""
-        node = self.statement.node
-        if self.is_choice and isinstance(node, ast.If):
-            return ast.Module([ast.copy_location(ast.Expr(node.test), node.test)], [])
-        return self.statement.tree
+        if self.choice is None:
+            return self.statement.tree
+        test = ast.Expr(self.choice.test)
+        return ast.Module([ast.copy_location(test, test.value)], [])
 
     @property
-    def names(self) -> set[str]:
-        """What it uses or binds."""
-        tree = self.statement.tree
-        return set(used_names(tree)) | bound_names(tree)
+    def position(self) -> tuple[int, int]:
+        """Where it begins."""
+        return self.statement.node.lineno, self.statement.node.col_offset
 
     def __str__(self) -> str:
         first, *more = ast.unparse(self.statement.node).splitlines() or [""]
@@ -96,13 +105,16 @@ class _Step(NamedTuple):
 # Guarantees
 # - The statements of a cell run on the main thread, each once, in their order. Only
 #   definitions of harmless things run before those that wait, if they share no name.
-# - A statement runs when the imports are over that it needs, or may change.
-# - A cell that comes later runs after all that waits, unless it is as harmless.
+# - A statement runs when the imports above it are over, and all that it needs or may
+#   change; one that only works with Python's own things does not wait for the former.
+# - A cell that comes later runs after all that waits, unless it is harmless.
 # - Where a statement raises, those below it in its cell do not run. Its error is shown
 #   in that cell, and raised, once, in place of the next cell that is not harmless.
+# - A cell that a statement or a subshell runs, on whichever thread, waits for nobody
+#   but for its own imports.
 # This code assumes
-# - that the main thread calls everything but `wake`, and `visit`, which the thread of
-#   a subshell calls for its cells.
+# - that the main thread calls everything but `wake`, but for what subshells do: `run`,
+#   `visit`, `go_on` and `finish`.
 
 
 class Postponed:
@@ -116,31 +128,23 @@ class Postponed:
     shell : InteractiveShell
     arrivals : Arrivals
         The names of the imports.
-    after : callable
-        Called when a statement has run between cells.
     """
 
-    def __init__(
-        self,
-        shell: Any,  # noqa: ANN401
-        arrivals: Arrivals,
-        after: Callable[[], object],
-    ) -> None:
+    def __init__(self, shell: Any, arrivals: Arrivals) -> None:  # noqa: ANN401
         self._shell = shell
         self._arrivals = arrivals
-        self._after = after
         self._steps: list[_Step] = []
-        self._none_left = threading.Event()
-        self._none_left.set()
-        self._running = False
+        # The one that runs.
+        self._current: _Step | None = None
+        self._ended = threading.Event()
         # Calls something between cells.
         self._call: Callable[[Callable[[], object]], object] | None = None
         # What statements have set that ran between cells, for the next cell.
         self._variables: dict[contextvars.ContextVar[Any], Any] = {}
         # What has been raised, and no cell was told.
         self._error: BaseException | None = None
-        # What is to be called once nothing waits.
-        self._then: list[Callable[[], object]] = []
+        # The cell that `run` has run last, until that has ended.
+        self._latest: ImportCell | None = None
 
     def __repr__(self) -> str:
         """Return what it is; there is one for each shell."""
@@ -170,19 +174,26 @@ class Postponed:
             _Step(statement, cell, number in cell.shows)
             for number, statement in enumerate(statements_of(cell.tree.body))
         ]
-        ahead = self._ahead(steps)
+        # Within a statement, or a subshell, nothing can be put off.
+        alone = _is_nested() or not _on_main_thread()
+        queue = [] if alone else self._steps
+        ahead = self._ahead([*queue, *steps], steps)
         # Also if there are none: modules may be named above the cell.
-        self._begin(cell, [each.statement for each in ahead])
-        self._none_left.clear()
-        self._steps += [each for each in steps if each not in ahead]
+        self._begin(cell, ahead)
+        queue += [each for each in steps if each not in ahead]
+        whole = whole or alone or any(map(self._asks, steps))
         try:
-            whole = whole or any(_PROMPTS & each.names for each in self._steps)
-            self._go_on(cell, wait=whole)
-            if self._steps:
-                self._define(cell)
+            self._go_on(queue, cell, wait=whole)
+            if queue and _has_open_figure():  # it would be shown as it is now
+                self._go_on(queue, cell, wait=True)
+            self._define(cell)
+        except KeyboardInterrupt:
+            self._steps[:] = [each for each in self._steps if each.cell is not cell]
+            raise
         finally:
-            self._call = kernel.between_cells(self._shell)
-            self._settle()
+            if not alone:
+                self._call = kernel.between_cells(self._shell)
+                self._latest = cell
         self.wake()
 
     def visit(self, tree: ast.Module) -> ast.Module:
@@ -194,26 +205,23 @@ class Postponed:
         ast.Module
             The cell, or what raises an error in its place.
         """
-        main = threading.current_thread() is threading.main_thread()
-        if self._running and main:  # one of the statements
+        if _is_nested():
             return tree
-        while main and self._variables:
-            variable, value = self._variables.popitem()
-            variable.set(value)
-        if not (self._steps or self._error):
+        main = _on_main_thread()
+        if main and awaits(tree) is None:  # others have a context of their own
+            while self._variables:
+                variable, value = self._variables.popitem()
+                variable.set(value)
+        if not self._steps and self._error is None and self._current is None:
             return tree
         if MARK not in self._shell.user_ns:  # %reset
             self.stop()
             return tree
         try:
-            if main:
-                self.go_on()
-            if self._is_apart(tree, self._steps.copy()):
+            self.go_on()
+            if self._is_apart(tree, self._touched(*self._left())):
                 return tree
-            if main:
-                self.finish()
-            else:
-                self._none_left.wait()
+            self.finish()
         except KeyboardInterrupt as interrupt:
             return raise_at(tree, "", interrupt.with_traceback(None))
         error, self._error = self._error, None
@@ -222,30 +230,26 @@ class Postponed:
     def wake(self) -> None:
         """Have run what can run by now, once no cell runs; on any thread."""
         if self._steps and self._call is not None:
-            self._call(self.go_on)
+            self._call(self._between_cells)
 
-    def go_on(self, _result: object = None) -> None:
-        """Run what can run by now; IPython calls this after each cell."""
-        if not self._steps or self._running or MARK not in self._shell.user_ns:
-            return
-        try:
-            self._go_on()
-        except KeyboardInterrupt as error:  # between two statements
-            if self._steps:
-                self._give_up(self._steps[0], error)
-        self._settle()
+    def go_on(self) -> None:
+        """Run what can run by now."""
+        if self._may_go_on():
+            self._go_on(self._steps)
 
     def finish(self) -> None:
         """Wait for imports, and run all that waits."""
-        try:
-            self._go_on(wait=True)
-        finally:
-            self._settle()
+        if self._may_go_on():
+            self._go_on(self._steps, wait=True)
+        while not _on_main_thread() and self._left():
+            self._ended.wait(1)
+            self._ended.clear()
 
-    def then(self, call: Callable[[], object]) -> None:
-        """Call something once nothing waits, unless a statement has raised."""
-        if self._steps:
-            self._then.append(call)
+    def ran(self, call: Callable[[], object]) -> None:
+        """Call something for the cell that has ended, once all of it has run."""
+        cell, self._latest = self._latest, None
+        if cell is not None and any(each.cell is cell for each in self._steps):
+            cell.then = call
         else:
             call()
 
@@ -253,32 +257,50 @@ class Postponed:
         """Let nothing wait any more; return what has."""
         stopped = self.waiting
         self._steps.clear()
-        self._then.clear()
         self._error = None
-        self._settle()
+        self._ended.set()
         return stopped
 
-    def _settle(self) -> None:
-        """Tell those who wait for all to have run."""
-        if not self._steps:
-            self._none_left.set()
-            calls, self._then = self._then, []
-            for call in calls:
-                call()
+    def _left(self) -> list[_Step]:
+        current = self._current
+        return [*([] if current is None else [current]), *self._steps]
 
-    def _ahead(self, steps: Sequence[_Step]) -> list[_Step]:
+    def _may_go_on(self) -> bool:
+        return (
+            bool(self._steps)
+            and _on_main_thread()
+            and not _is_nested()
+            and MARK in self._shell.user_ns
+        )
+
+    def _between_cells(self) -> None:
+        if not self._may_go_on():
+            return
+        before = contextvars.copy_context()
+        try:
+            self._go_on(self._steps)
+        finally:
+            for variable, value in contextvars.copy_context().items():
+                if before.get(variable, _MISSING) is not value:
+                    self._variables[variable] = value
+
+    def _ahead(self, all_steps: list[_Step], steps: list[_Step]) -> list[_Step]:
         """Return the imports that nothing above them changes, or shares a name with."""
-        reader = Reader(predictable(distrusting()), self._shell.user_ns)
+        namespace = self._shell.user_ns
+        reader = Reader(predictable(distrusting()), namespace)
         requirements = Requirements()
         above: list[str | None] = []
-        names: set[str] = set()
+        names: set[str] | None = set()
         ahead: list[_Step] = []
-        for step in [*self._steps, *steps]:
-            found = [each.package for each in reader.read(step.statement.tree)]
-            tops = [name.partition(".")[0] for name in step.statement.modules]
+        for step in all_steps:
+            statement = step.statement
+            found = [each.package for each in reader.read(statement.tree)]
+            tops = [name.partition(".")[0] for name in statement.modules]
             if (
-                step.statement.imports
-                and names.isdisjoint(step.statement.binds)
+                statement.imports
+                and names is not None
+                and names.isdisjoint(statement.binds)
+                and not (names and "*" in statement.binds)
                 and None not in above
                 and not any(
                     requirements.related(top, package)
@@ -289,122 +311,165 @@ class Postponed:
             ):
                 ahead.append(step)
                 continue
-            above += [] if step.statement.imports else found
-            names |= step.names
-        return [each for each in ahead if each not in self._steps]
+            if not statement.imports:
+                above += found
+            touched = touched_names(statement.tree, namespace)
+            names = None if names is None or touched is None else names | touched
+        return [each for each in steps if each in ahead]
 
-    def _go_on(self, here: ImportCell | None = None, *, wait: bool = False) -> None:
+    def _asks(self, step: _Step) -> bool:
+        """Tell whether a statement asks somebody, as far as its code shows it."""
+        names = touched_names(step.statement.tree, self._shell.user_ns)
+        return not _PROMPTS.isdisjoint(names or ())
+
+    def _go_on(
+        self, queue: list[_Step], here: ImportCell | None = None, *, wait: bool = False
+    ) -> None:
         """
         Run what waits, up to what cannot run yet.
 
         Parameters
         ----------
+        queue : list of _Step
+            Becomes shorter.
         here : ImportCell, optional
             The cell that runs; what its own statements raise is raised, and a wait is
             not shown, since that clears what they have shown.
         wait : bool
             Whether to wait for what cannot run yet.
         """
-        while self._steps:
-            step = self._steps[0]
+        while queue:
+            step = queue[0]
             if not step.statement.imports:
+                above = self._imports_above(step)
                 if wait:
-                    self._arrivals.wait_for(step.first, shown=here is None)
-                elif not self._arrivals.is_ready(step.first):
+                    shown = here is None
+                    self._arrivals.wait_for(step.first, above, shown=shown)
+                elif not self._arrivals.is_ready(step.first, above):
                     return
-            # Others may have been told to stop, or a wait may have run it.
-            if self._steps[:1] == [step]:
-                self._run(step, here)
+            # A wait may be as long as it likes: others may have been told to stop.
+            if queue and queue[0] is step:
+                self._run(queue, step, here)
+
+    def _imports_above(self, step: _Step) -> list[Arrival]:
+        """Return what is imported above a statement that may notice it."""
+        if not step.cell.begun or is_standard(step.first, self._shell.user_ns):
+            return []
+        return [
+            arrival
+            for begun, arrival in step.cell.begun
+            if begun.position < step.position
+        ]
 
     def _define(self, cell: ImportCell) -> None:
         """Run the definitions of a cell that have nothing to do with what waits."""
-        kept: list[_Step] = []
+        touched: set[str] | None = set()
         for step in self._steps.copy():
             tree = step.statement.tree
             if (
                 step.cell is cell
                 and is_definition(step.statement.node)
-                and self._is_apart(tree, kept)
-                and self._arrivals.is_ready(tree)
+                and bound_names(tree).isdisjoint(self._shell.user_ns)
+                and self._is_apart(tree, touched)
+                and self._arrivals.is_ready(tree, [])
             ):
-                self._run(step, cell)
-            else:
-                kept.append(step)
+                self._run(self._steps, step, cell)
+            elif touched is not None:
+                theirs = self._touched(step)
+                touched = None if theirs is None else touched | theirs
 
-    def _is_apart(self, tree: ast.Module, steps: Iterable[_Step]) -> bool:
-        """Tell whether some code may run before what waits."""
-        names = set(used_names(tree, but_not_in=MAGIC)) | bound_names(tree)
-        return is_harmless(tree, self._shell.user_ns) and all(
-            names.isdisjoint(bound_names(step.statement.tree))
-            and bound_names(tree).isdisjoint(step.names)
-            for step in steps
-        )
+    def _is_apart(self, tree: ast.Module, touched: set[str] | None) -> bool:
+        """Tell whether code may run before what waits, which touches some names."""
+        namespace = self._shell.user_ns
+        try:
+            names = touched_names(tree, namespace, but_not_in=MAGIC)
+            if names is None or not is_harmless(tree, namespace):
+                return False
+        except RecursionError:
+            return False
+        if touched is None:  # any name at all
+            return names.isdisjoint(namespace) and not bound_names(tree)
+        return names.isdisjoint(touched)
 
-    def _run(self, step: _Step, here: ImportCell | None) -> None:
+    def _touched(self, *steps: _Step) -> set[str] | None:
+        """Return the names that statements use or bind; None if they may be any."""
+        namespace = self._shell.user_ns
+        touched: set[str] = set()
+        for step in steps:
+            tree = step.statement.tree
+            names = touched_names(tree, namespace)
+            if names is None:
+                return None
+            own = bound_names(tree).union(namespace)
+            touched |= {each for each in names if each in own or not _is_builtin(each)}
+        return touched
+
+    def _run(self, queue: list[_Step], step: _Step, here: ImportCell | None) -> None:
         """Run a statement, as the cell would that it is in."""
-        self._running = True
+        cell = step.cell
         try:
-            if step.cell is here:
-                self._execute(step)
-            else:
-                with kernel.in_place(self._shell, step.cell.place):
-                    self._execute_between(step)
+            queue.remove(step)
+            if queue is self._steps:
+                self._current = step
+            with contextlib.ExitStack() as stack:
+                if cell is not here:
+                    stack.enter_context(kernel.in_place(self._shell, cell.place))
+                queue[:0] = self._execute(step)
+                if cell is not here and all(each.cell is not cell for each in queue):
+                    # As after any cell: what has been drawn is shown in it.
+                    self._shell.events.trigger("post_execute")
         except BaseException as error:
-            self._give_up(step, error, here)
+            self._give_up(queue, step, error, here)
         finally:
-            self._running = False
-            # Not before: another thread waits until it has run.
-            self._steps = [each for each in self._steps if each is not step]
+            self._current = None
+            self._ended.set()
+        if cell.then is not None and all(each.cell is not cell for each in self._steps):
+            call, cell.then = cell.then, None
+            call()
 
-    def _execute_between(self, step: _Step) -> None:
-        """Run a statement; the next cell is to see what it sets for its thread."""
-        before = contextvars.copy_context()
-        try:
-            self._execute(step)
-        finally:
-            for variable, value in contextvars.copy_context().items():
-                if before.get(variable, _MISSING) is not value:
-                    self._variables[variable] = value
-            self._after()
-
-    def _execute(self, step: _Step) -> None:
-        node, cell = step.statement.node, step.cell
+    def _execute(self, step: _Step) -> list[_Step]:
+        """Run a statement; return what it has chosen to run next."""
+        cell = step.cell
         threadstate.adopt()
         if step.statement.imports:
-            self._begin(cell, [step.statement])
-            return
+            self._begin(cell, [step])
+            return []
+        body = self._shell.transform_ast(step.first).body
         # A choice between imports is made, and then they are imports of the cell.
-        if step.is_choice and isinstance(node, ast.If):
-            test = self._compile(ast.Expression(node.test), cell, "eval")
-            chosen = node.body if self._evaluate(test) else node.orelse
-            steps = [_Step(each, cell) for each in statements_of(chosen)]
-            self._steps[1:1] = steps
-            return
-        for each in self._shell.transform_ast(step.statement.tree).body:
-            if step.shows and isinstance(each, ast.Expr):
-                code = self._compile(ast.Interactive([each]), cell, "single")
-            else:
-                code = self._compile(ast.Module([each], []), cell, "exec")
-            self._evaluate(code)
+        if step.choice is not None and isinstance(body[0], ast.Expr):
+            test = self._compile(ast.Expression(body[0].value), cell, "eval")
+            chosen = (
+                step.choice.body if _evaluate(test, self._shell) else step.choice.orelse
+            )
+            return [_Step(each, cell) for each in statements_of(chosen)]
+        for node in body:
+            shown = ast.Interactive([node]), cell, "single"
+            unseen = ast.Module([node], []), cell, "exec"
+            code = self._compile(*(shown if step.shows else unseen))
+            _evaluate(code, self._shell)
+        return []
 
     def _compile(self, tree: ast.AST, cell: ImportCell, mode: str) -> Any:  # noqa: ANN401
         return self._shell.compile(ast.fix_missing_locations(tree), cell.file, mode)
 
-    def _evaluate(self, code: Any) -> Any:  # noqa: ANN401
-        return eval(code, self._shell.user_global_ns, self._shell.user_ns)  # noqa: S307
-
-    def _begin(self, cell: ImportCell, statements: Sequence[Statement]) -> None:
-        cell.begun += statements
-        cell.begin(statements)
+    def _begin(self, cell: ImportCell, steps: Sequence[_Step]) -> None:
+        cell.begin([each.statement for each in steps])
+        if steps:
+            cell.begun += zip(steps, self._arrivals.latest, strict=True)
 
     def _give_up(
-        self, step: _Step, error: BaseException, here: ImportCell | None = None
+        self,
+        queue: list[_Step],
+        step: _Step,
+        error: BaseException,
+        here: ImportCell | None,
     ) -> None:
         """Show and keep what a statement has raised; nothing below it runs."""
-        cell, line = step.cell, step.statement.node.lineno
-        self._steps = [each for each in self._steps if each.cell is not cell]
-        self._then.clear()
-        self._arrivals.forget(each for each in cell.begun if each.node.lineno > line)
+        cell = step.cell
+        queue[:] = [each for each in queue if each.cell is not cell]
+        cell.then = None
+        below = [each for begun, each in cell.begun if begun.position > step.position]
+        self._arrivals.forget(below)
         traceback = _within(error, cell.file)
         if cell is here:
             _show_from(self._shell, error, traceback)
@@ -414,7 +479,36 @@ class Postponed:
             self._shell.showtraceback((type(error), error, traceback), tb_offset=0)
 
 
-def _within(error: BaseException, file: str) -> Any:  # noqa: ANN401 - a traceback
+def _on_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _is_nested() -> bool:
+    """Tell whether a statement is running on this thread, by its stack."""
+    # Whatever else could tell, an interrupt could leave as it is.
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001
+    while frame is not None:
+        if frame.f_code is Postponed._execute.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _evaluate(code: Any, shell: Any) -> Any:  # noqa: ANN401
+    with kernel.interruptible():
+        return eval(code, shell.user_global_ns, shell.user_ns)  # noqa: S307 - the user's
+
+
+def _is_builtin(name: str) -> bool:
+    return hasattr(builtins, name)
+
+
+def _has_open_figure() -> bool:
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return bool(getattr(pyplot, "get_fignums", list)())
+
+
+def _within(error: BaseException, file: str) -> TracebackType | None:
     """Return the traceback of an error from some code on, without what called it."""
     entry = error.__traceback__
     while entry is not None and entry.tb_frame.f_code.co_filename != file:
@@ -422,13 +516,23 @@ def _within(error: BaseException, file: str) -> Any:  # noqa: ANN401 - a traceba
     return entry
 
 
-def _show_from(shell: Any, error: BaseException, traceback: Any) -> None:  # noqa: ANN401
-    """Have IPython show an error as if what raised it had run by itself."""
+def _show_from(
+    shell: Any,  # noqa: ANN401
+    error: BaseException,
+    traceback: TracebackType | None,
+) -> None:
+    """Have IPython show an error, once, as if what raised it had run by itself."""
     if traceback is None or isinstance(error, SyntaxError):
         return
     shown: Any = error
-    # IPython's own way to have an exception say how it is shown; some have no room.
-    with contextlib.suppress(AttributeError, TypeError):
-        shown._render_traceback_ = lambda: shell.InteractiveTB.structured_traceback(
+
+    def render() -> list[str]:
+        del shown._render_traceback_
+        text: list[str] = shell.InteractiveTB.structured_traceback(
             type(error), error, traceback, tb_offset=0
         )
+        return text
+
+    # IPython's own way to have an exception say how it is shown; some have no room.
+    with contextlib.suppress(AttributeError, TypeError):
+        shown._render_traceback_ = render

@@ -6,9 +6,11 @@ import ast
 import contextlib
 import functools
 import gc
+import io
 import os
 import sys
 import textwrap
+import tokenize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,7 @@ from ipywarmup.panel.views import CANARY_ROWS, TableView
 from ipywarmup.postponed import ImportCell, Postponed
 from ipywarmup.sources.files import SourceError
 from ipywarmup.sources.line import LineError, Request, parse, parse_above_cell
+from ipywarmup.sources.uses import awaits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -86,20 +89,27 @@ def run_cell(magics: WarmupMagics, line: str, cell: str) -> None:
     code = shell.transform_cell(cell)
     tree = shell.compile.ast_parse(f"\n{code}", file, "exec")
     with _refused_as("%%warmup"):
-        _check_cell(tree, request)
+        if not tree.body and not request.modules:
+            raise LineError("the cell is empty; write its imports below the line")
+        if (number := awaits(tree)) is not None:
+            raise LineError(
+                f"line {number} awaits something; move that to a cell of its own"
+            )
+    shows = _shown(shell, tree, code)
+    # What Python refuses to compile, it refuses before anything has run.
+    shell.compile(tree, file, "exec")
     postponed = _postponed(magics)
     named: list[str] = []
 
     def begin(statements: Sequence[Statement]) -> None:
+        pending = magics.manager.run.pending
         modules = [
             module
             for each in statements
-            if not all(map(is_loaded, each.modules))
+            if not all(map(is_loaded, each.modules)) or pending.keys() & each.modules
             for module in each.modules
         ]
-        names = tuple(
-            dict.fromkeys([*modules] if named else [*request.modules, *modules])
-        )
+        names = tuple(dict.fromkeys([*(() if named else request.modules), *modules]))
         compiled = [
             (each, shell.compile(each.tree, file, "exec")) for each in statements
         ]
@@ -113,11 +123,10 @@ def run_cell(magics: WarmupMagics, line: str, cell: str) -> None:
         named.extend(names)
 
     whole = not is_attended(shell) or (request.wait and request.timeout is None)
-    shows = _shown(shell, tree, code)
     import_cell = ImportCell(tree, file, shows, place_of_cell(shell), begin)
-    postponed.run(import_cell, whole=whole)
-    if request.wait and magics.manager.run.submitted:
-        with _interrupted_in_a_line():
+    with _interrupted_in_a_line():
+        postponed.run(import_cell, whole=whole)
+        if request.wait and named:
             _block(magics, request._replace(modules=tuple(named)))
 
 
@@ -138,28 +147,30 @@ def _prepare_cell(
     return _arrivals(magics).add(statements, prepare)
 
 
-def _check_cell(tree: ast.Module, request: Request) -> None:
-    """Refuse a cell that cannot run in parts, and one that asks for nothing."""
-    if not tree.body and not request.modules:
-        raise LineError("the cell is empty; write its imports below the line")
-    left: list[ast.AST] = [tree]
-    while left:
-        node = left.pop()
-        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
-            raise LineError(
-                f"line {node.lineno} awaits something; move that to a cell of its own"
-            )
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            left.extend(ast.iter_child_nodes(node))
-
-
 def _shown(shell: Any, tree: ast.Module, code: str) -> frozenset[int]:  # noqa: ANN401
     """Return which statements of a cell show their value, by IPython's setting."""
-    kind = shell.ast_node_interactivity
-    last = len(tree.body) - 1
-    if kind == "none" or (kind != "all" and code.rstrip().endswith(";")):
+    kind, last = shell.ast_node_interactivity, len(tree.body) - 1
+    if not tree.body or kind == "none" or _ends_in_semicolon(code):
         return frozenset()
-    return frozenset(range(last + 1) if kind == "all" else [last])
+    if kind == "all":
+        return frozenset(range(last + 1))
+    node = tree.body[-1]
+    if kind == "last_expr_or_assign" and isinstance(node, ast.Assign | ast.AnnAssign):
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        if isinstance(target, ast.Name):
+            value = ast.Name(target.id, ast.Load())
+            tree.body.append(ast.copy_location(ast.Expr(value), node))
+            ast.fix_missing_locations(tree)
+            return frozenset([last + 1])
+    return frozenset([last] if kind == "last" or isinstance(node, ast.Expr) else [])
+
+
+def _ends_in_semicolon(code: str) -> bool:
+    """Tell whether somebody wants to see no value."""
+    blank = {tokenize.NEWLINE, tokenize.NL, tokenize.COMMENT, tokenize.ENDMARKER}
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    *_, last = ["", *(each.string for each in tokens if each.type not in blank)]
+    return last == ";"
 
 
 @contextlib.contextmanager
@@ -177,6 +188,8 @@ def _interrupted_in_a_line() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
+        if hasattr(error, "_render_traceback_"):  # that of a statement of the user's
+            raise
         said = "the warmup goes on; see %warmup status, or %warmup cancel"
         interrupt: Any = error
         interrupt.args = (said,)
@@ -202,10 +215,9 @@ def _postponed(magics: WarmupMagics) -> Postponed:
     if magics.postponed is None:
         shell: Any = magics.shell
         arrivals = _arrivals(magics)
-        magics.postponed = Postponed(shell, arrivals, magics.foreground.end)
-        # What waits may bind what a cell needs.
-        transformers: list[Any] = shell.ast_transformers
-        transformers.insert(transformers.index(arrivals), magics.postponed)
+        magics.postponed = Postponed(shell, arrivals)
+        # What waits may bind what a cell needs, so it comes first.
+        shell.ast_transformers.insert(0, magics.postponed)
     return magics.postponed
 
 
@@ -344,9 +356,10 @@ def _wait(magics: WarmupMagics, request: Request) -> None:
                 f"%warmup wait: {printable(name)!r} is not being warmed; start it with"
                 " %warmup"
             )
-    _block(magics, request)
-    if magics.postponed is not None and not (request.modules or run.pending):
+    if magics.postponed is not None and not request.modules and not request.timeout:
+        # It may have imports of its own.
         magics.postponed.finish()
+    _block(magics, request)
 
 
 def _status(magics: WarmupMagics, _request: Request) -> TableView:

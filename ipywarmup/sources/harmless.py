@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import itertools
+import sys
 import types
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from ipywarmup.sources.uses import (
     is_of_shell,
     magics_of,
     names_in_functions,
+    touched_names,
     used_names,
 )
 
@@ -36,16 +38,13 @@ _BUILTINS = frozenset(dir(builtins)) - {
 _MAGICS = frozenset({"time", "timeit", "warmup"})
 """Magics that IPython shows the code of which before they run it, and our own."""
 _PLAIN = (bool, bytes, complex, float, int, str, type(None), type(...))
-_CONTAINERS = (dict, frozenset, list, set, tuple)
-_MOST = 1000
-"""Values within values that are looked at; nobody looks through data."""
 
 
 def is_harmless(tree: ast.Module, namespace: Mapping[str, Any]) -> bool:
     """
     Tell whether code neither reads nor changes anything that other code may change.
 
-    It may work with names that it binds, numbers, texts and what is built of them, and
+    It may work with what it makes itself, with numbers and texts that have a name, and
     with modules such as `math`. Whatever else it names may depend on anything.
 
     Parameters
@@ -60,24 +59,66 @@ def is_harmless(tree: ast.Module, namespace: Mapping[str, Any]) -> bool:
             _imported(node)
         ):
             return False
+        if isinstance(node, ast.Delete | ast.Global | ast.Nonlocal):
+            return False
+        if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(
+            node.ctx, ast.Load
+        ):
+            return False
         # Whatever else is asked of the shell runs no magic at all.
         if isinstance(node, ast.Call) and is_of_shell(node.func):
             magics = magics_of(ast.Module([ast.Expr(node)], []))
             if not magics or not magics <= _MAGICS:
                 return False
-    names = set(used_names(tree, but_not_in="warmup"))
-    while True:
-        inner = set(names_in_functions(names, namespace))
-        if inner <= names:
-            break
-        names |= inner
+    used = used_names(tree, but_not_in="warmup")
+    names = {*used, *names_in_functions(used, namespace)}
     return all(_stands_for_harmless(name, namespace) for name in names)
+
+
+def is_standard(tree: ast.Module, namespace: Mapping[str, Any]) -> bool:
+    """
+    Tell whether code works with nothing but what is Python's own.
+
+    An import of something else is nothing that it could notice.
+
+    Parameters
+    ----------
+    tree : ast.Module
+    namespace : mapping of str to object
+        What its names stand for.
+    """
+    touched = touched_names(tree, namespace)
+    return touched is not None and all(
+        _is_of_python(namespace[name]) for name in touched if name in namespace
+    )
+
+
+def _is_of_python(value: Any) -> bool:  # noqa: ANN401
+    kind = type(value)
+    if kind in {dict, frozenset, list, set, tuple}:
+        items = [value, value.values()] if kind is dict else [value]
+        return all(type(each) in _PLAIN for each in itertools.chain(*items))
+    made_in = kind.__module__
+    if kind is types.ModuleType:
+        made_in = value.__name__
+    elif kind in {types.FunctionType, types.BuiltinFunctionType, type}:
+        made_in = value.__module__
+        if made_in == "__main__":
+            return kind is types.FunctionType  # its names are looked at
+    return str(made_in).partition(".")[0] in sys.stdlib_module_names
 
 
 def is_definition(node: ast.stmt) -> bool:
     """Tell whether a statement shows nothing, and cannot fail if it is harmless."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return not node.decorator_list
+    if isinstance(node, ast.FunctionDef):
+        arguments = ast.walk(node.args)
+        defaults = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+        return (
+            not node.decorator_list
+            and node.returns is None
+            and all(getattr(each, "annotation", None) is None for each in arguments)
+            and all(isinstance(each, ast.Constant) for each in defaults)
+        )
     if not isinstance(node, ast.Assign):
         return isinstance(node, ast.Pass)
     try:
@@ -89,11 +130,14 @@ def is_definition(node: ast.stmt) -> bool:
 
 def _imported(node: ast.Import | ast.ImportFrom) -> Iterable[str]:
     if isinstance(node, ast.ImportFrom):
-        return [node.module or "" if not node.level else ""]
+        star = any(alias.name == "*" for alias in node.names)
+        return [node.module or "" if not (node.level or star) else ""]
     return [alias.name for alias in node.names]
 
 
 def _stands_for_harmless(name: str, namespace: Mapping[str, Any]) -> bool:
+    if name.startswith("_"):  # IPython's own: what came out last
+        return False
     if name not in namespace:
         return name in _BUILTINS
     value = namespace[name]
@@ -103,26 +147,13 @@ def _stands_for_harmless(name: str, namespace: Mapping[str, Any]) -> bool:
         return value.__name__ in _MODULES
     if kind is types.FunctionType and value.__globals__ is namespace:
         # Its names are among those that are looked at.
-        kept = value.__defaults__, value.__kwdefaults__, vars(value)
-        return not value.__closure__ and _is_plain(kept)
+        kept = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+        return (
+            not value.__closure__
+            and not vars(value)
+            and all(type(each) in _PLAIN for each in kept)
+        )
     if kind in {types.FunctionType, types.BuiltinFunctionType, type}:
         return getattr(value, "__module__", None) in _MODULES
-    return _is_plain(value)
-
-
-def _is_plain(value: object) -> bool:
-    left: list[Any] = [value]
-    seen = 0
-    while left:
-        each = left.pop()
-        seen += 1
-        kind = type(each)
-        if seen > _MOST:
-            return False
-        if kind in _CONTAINERS:
-            left += itertools.islice(each, _MOST + 1)
-            if kind is dict:
-                left += itertools.islice(each.values(), _MOST + 1)
-        elif kind not in _PLAIN:
-            return False
-    return True
+    # Not what can be changed: it may be a part of something else.
+    return kind in _PLAIN

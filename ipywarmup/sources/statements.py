@@ -24,9 +24,9 @@ class Statement(NamedTuple):
     imports : bool
         Whether it imports, and does nothing else.
     modules : tuple of str
-        Absolute dotted names of what it imports, in its order.
+        If it does: absolute dotted names of what it imports, in its order.
     binds : dict of str to frozenset of str
-        If it imports, by name: what a use of it may need the statement for. ``import
+        If it does, by name: what a use of it may need the statement for. ``import
         a.b`` binds ``a`` for ``a.b``; any other statement binds a name for itself. The
         name ``*`` stands for all that a module has.
     """
@@ -49,8 +49,7 @@ def statements_of(
     Tell the imports of a cell from what else it does.
 
     Imports within ``try`` and ``except`` are import statements, too, and there
-    constants may be assigned. Of a ``with`` around nothing but imports it is told what
-    it imports; of any other block it is not, since it may as well not run.
+    constants may be assigned. Those in any other block are not: it may as well not run.
 
     Parameters
     ----------
@@ -71,13 +70,10 @@ def statements_of(
 
 def _statement(node: ast.stmt, find: Callable[[str], object | None]) -> Statement:
     imports = _is_import(node) or (isinstance(node, ast.Try) and _is_optional(node))
-    modules: Iterable[str] = ()
-    if imports:
-        modules = _modules(node, find)
-    elif isinstance(node, ast.With) and all(map(_is_part_of_import, node.body)):
-        modules = _of_all(node.body, find)
-    binds = _binds(node) if imports else {}
-    return Statement(node, imports, tuple(dict.fromkeys(modules)), binds)
+    if not imports:
+        return Statement(node, imports, (), {})
+    modules = tuple(dict.fromkeys(_modules(node, find)))
+    return Statement(node, imports, modules, _binds(node))
 
 
 def _is_import(node: ast.AST) -> bool:

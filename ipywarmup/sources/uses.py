@@ -55,6 +55,9 @@ _MOST = 1000
 """How many things are looked at for one name: data is no list of functions."""
 _READ = {"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "DELETE_GLOBAL"}
 """What bytecode of Python 3.11 to 3.13 calls the use of a global name."""
+_STORED = {"STORE_GLOBAL", "DELETE_GLOBAL"}
+_OPAQUE = {"eval", "exec", "get_ipython", "globals", "locals", "vars"}
+"""What reaches names that nobody sees."""
 
 
 def used_names(
@@ -118,6 +121,53 @@ def bound_names(tree: ast.Module) -> set[str]:
     return set(_bound_in(tree.body))
 
 
+def touched_names(
+    tree: ast.Module, namespace: Mapping[str, Any], *, but_not_in: str = ""
+) -> set[str] | None:
+    """
+    Return the names that code uses or binds, itself or in functions that it uses.
+
+    Parameters
+    ----------
+    tree : ast.Module
+    namespace : mapping of str to object
+        Where those functions are.
+    but_not_in : str
+        A magic that touches none.
+
+    Returns
+    -------
+    set of str or None
+        None if it may be any, as for code that binds names of others.
+    """
+    used = used_names(tree, but_not_in=but_not_in)
+    names = {*used, *bound_names(tree)}
+    names.update(names_in_functions(used, namespace))
+    if (
+        names & _OPAQUE
+        or magics_of(tree) - {but_not_in}
+        or _binds_for_others(names, tree, namespace)
+    ):
+        return None
+    return names
+
+
+def awaits(tree: ast.Module) -> int | None:
+    """Return the line on which code awaits something outside of functions, if any."""
+    left: list[ast.AST] = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith):
+            return node.lineno
+        if isinstance(node, _COMPREHENSIONS) and any(
+            each.is_async for each in node.generators
+        ):
+            return node.lineno
+        if not isinstance(node, _FUNCTIONS):
+            left.extend(ast.iter_child_nodes(node))
+    return None
+
+
 def names_in_functions(
     names: Iterable[str], namespace: Mapping[str, Any]
 ) -> dict[str, set[str]]:
@@ -149,6 +199,22 @@ def names_in_functions(
                 found.setdefault(used, set()).add(used)
                 left.append(used)
     return found
+
+
+def _binds_for_others(
+    names: Iterable[str], tree: ast.Module, namespace: Mapping[str, Any]
+) -> bool:
+    """Tell whether code binds names that it does not show: as global, or by a star."""
+    return any(
+        isinstance(node, ast.Global)
+        or (isinstance(node, ast.alias) and node.name == "*")
+        for node in ast.walk(tree)
+    ) or any(
+        instruction.opname in _STORED
+        for name in names
+        for code in _codes(namespace.get(name), namespace)
+        for instruction in _instructions(code)
+    )
 
 
 def _codes(value: object, namespace: Mapping[str, Any]) -> Iterator[types.CodeType]:
@@ -205,12 +271,16 @@ def _content(cell: types.CellType) -> object:
 
 
 def _globals_of(code: types.CodeType) -> Iterator[str]:
-    for instruction in dis.get_instructions(code):
+    for instruction in _instructions(code):
         if instruction.opname in _READ:
             yield instruction.argval
+
+
+def _instructions(code: types.CodeType) -> Iterator[dis.Instruction]:
+    yield from dis.get_instructions(code)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            yield from _globals_of(constant)
+            yield from _instructions(constant)
 
 
 def _chains(node: ast.AST, but_not_in: str, *, certain: bool) -> Iterator[str]:

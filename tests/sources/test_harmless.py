@@ -18,6 +18,9 @@ def inner(x): return x * 2
 def impure(x): return pd.DataFrame(x)
 def reads(): return open("file")
 def keeps(x=pd): return x
+def sets():
+    global data
+    data = 3
 """
 
 
@@ -29,9 +32,9 @@ def namespace() -> dict[str, object]:
         "math": math,
         "sqrt": math.sqrt,
         "os": os,
-        "data": {"x": [1, "two", (3.0, None)]},
-        "mixed": [1, PANDAS],
-        "long": list(range(2000)),
+        "data": {"x": [1]},
+        "number": 2,
+        "_": 1,
         "max": PANDAS,
     }
     exec(SOURCE, names)  # noqa: S102 - our own
@@ -44,7 +47,7 @@ def namespace() -> dict[str, object]:
         "",
         "1 + 1",
         "x = 1\nx + 1",
-        "print(len(data), sum(i for i in range(3)))",
+        "print(number, sum(i for i in range(3)))",
         "import math, re as regular\nfrom itertools import count\nregular.compile('x')",
         "sqrt(math.pi)",
         "def f(x): return x + 1\nf(2)",
@@ -63,8 +66,15 @@ def test_harmless(code: str, namespace: dict[str, object]) -> None:
     [
         "pd.DataFrame()",
         "lambda: pd",
-        "x = mixed[1]",
-        "long",
+        "len(data)",
+        "data['x'].append(1)",
+        "rows = []\nrows[0] = 1",
+        "del number",
+        "def f():\n    global number\n    number = 3\nf()",
+        "math.pi = 3",
+        "from math import *",
+        "_ + 1",
+        "sets()",
         "unknown",
         "max(1, 2)",
         "impure(1)",
@@ -100,6 +110,10 @@ def test_may_depend_on_anything(code: str, namespace: dict[str, object]) -> None
         ("x.a = 1", False),
         ("x = f()", False),
         ("x: int = 1", False),
+        ("def f(x=1, *, y='a'): return x", True),
+        ("def f(x=1 / 0): pass", False),
+        ("def f(x: y.z): pass", False),
+        ("def f() -> y.z: pass", False),
         ("@cached\ndef f(): pass", False),
         ("1 / 0", False),
         ("x, y = 1", False),

@@ -63,25 +63,20 @@ def test_modules_and_names(
 
 
 @pytest.mark.parametrize(
-    ("cell", "modules"),
+    "cell",
     [
-        ("x = 1", ()),
-        ("from .a import b", ()),
-        ("try:\n  import os\n  x = f()\nexcept ImportError: pass", ()),
-        ("try:\n  import os\nexcept own.Error: pass", ()),
-        ("try:\n  import os\nfinally:\n  pass", ()),
-        ("try:\n  x = 1\nexcept ImportError: pass", ()),
-        ("if f():\n  import os", ()),
-        ("with suppress(ImportError):\n  import torch", ("torch",)),
-        ("with suppress(ImportError):\n  import torch\n  f()", ()),
-        ("def f():\n  import torch", ()),
+        "x = 1",
+        "from .a import b",
+        "try:\n  import os\n  x = f()\nexcept ImportError: pass",
+        "try:\n  import os\nexcept own.Error: pass",
+        "try:\n  import os\nfinally:\n  pass",
+        "try:\n  x = 1\nexcept ImportError: pass",
+        "if f():\n  import os",
+        "with suppress(ImportError):\n  import torch",
+        "def f():\n  import torch",
     ],
 )
-def test_anything_else_may_be_about_to_import(
-    cell: str, modules: tuple[str, ...]
-) -> None:
-    """Only what a statement imports for sure is told."""
+def test_anything_else_is_no_import(cell: str) -> None:
+    """It may do more, or not import at all."""
     statement = parsed(cell)
-    assert not statement.imports
-    assert statement.modules == modules
-    assert statement.binds == {}
+    assert (statement.imports, statement.modules, statement.binds) == (False, (), {})
