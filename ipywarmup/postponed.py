@@ -15,7 +15,7 @@ from ipywarmup import kernel
 from ipywarmup.importcell import MAGIC, MARK, raise_at
 from ipywarmup.importlock import threadstate
 from ipywarmup.sources.barriers import Reader
-from ipywarmup.sources.harmless import is_definition, is_harmless, is_standard
+from ipywarmup.sources.harmless import is_harmless, is_standard
 from ipywarmup.sources.requirements import Requirements
 from ipywarmup.sources.selection import distrusting, predictable
 from ipywarmup.sources.statements import Statement, statements_of
@@ -103,8 +103,7 @@ class _Step:
 
 
 # Guarantees
-# - The statements of a cell run on the main thread, each once, in their order. Only
-#   definitions of harmless things run before those that wait, if they share no name.
+# - The statements of a cell run on the main thread, each once, in their order.
 # - A statement runs when the imports above it are over, and all that it needs or may
 #   change; one that only works with Python's own things does not wait for the former.
 # - A cell that comes later runs after all that waits, unless it is harmless.
@@ -175,7 +174,7 @@ class Postponed:
             for number, statement in enumerate(statements_of(cell.tree.body))
         ]
         # Within a statement, or a subshell, nothing can be put off.
-        alone = _is_nested() or not _on_main_thread()
+        alone = self._is_nested() or not _on_main_thread()
         queue = [] if alone else self._steps
         ahead = self._ahead([*queue, *steps], steps)
         # Also if there are none: modules may be named above the cell.
@@ -186,7 +185,6 @@ class Postponed:
             self._go_on(queue, cell, wait=whole)
             if queue and _has_open_figure():  # it would be shown as it is now
                 self._go_on(queue, cell, wait=True)
-            self._define(cell)
         except KeyboardInterrupt:
             self._steps[:] = [each for each in self._steps if each.cell is not cell]
             raise
@@ -205,7 +203,7 @@ class Postponed:
         ast.Module
             The cell, or what raises an error in its place.
         """
-        if _is_nested():
+        if self._is_nested():
             return tree
         main = _on_main_thread()
         if main and awaits(tree) is None:  # others have a context of their own
@@ -269,7 +267,7 @@ class Postponed:
         return (
             bool(self._steps)
             and _on_main_thread()
-            and not _is_nested()
+            and not self._is_nested()
             and MARK in self._shell.user_ns
         )
 
@@ -361,23 +359,6 @@ class Postponed:
             if begun.position < step.position
         ]
 
-    def _define(self, cell: ImportCell) -> None:
-        """Run the definitions of a cell that have nothing to do with what waits."""
-        touched: set[str] | None = set()
-        for step in self._steps.copy():
-            tree = step.statement.tree
-            if (
-                step.cell is cell
-                and is_definition(step.statement.node)
-                and bound_names(tree).isdisjoint(self._shell.user_ns)
-                and self._is_apart(tree, touched)
-                and self._arrivals.is_ready(tree, [])
-            ):
-                self._run(self._steps, step, cell)
-            elif touched is not None:
-                theirs = self._touched(step)
-                touched = None if theirs is None else touched | theirs
-
     def _is_apart(self, tree: ast.Module, touched: set[str] | None) -> bool:
         """Tell whether code may run before what waits, which touches some names."""
         namespace = self._shell.user_ns
@@ -449,6 +430,17 @@ class Postponed:
             _evaluate(code, self._shell)
         return []
 
+    @staticmethod
+    def _is_nested() -> bool:
+        """Tell whether a statement is running on this thread, by its stack."""
+        # Whatever else could tell, an interrupt could leave as it is.
+        frame: FrameType | None = sys._getframe()  # noqa: SLF001
+        while frame is not None:
+            if frame.f_code is Postponed._execute.__code__:
+                return True
+            frame = frame.f_back
+        return False
+
     def _compile(self, tree: ast.AST, cell: ImportCell, mode: str) -> Any:  # noqa: ANN401
         return self._shell.compile(ast.fix_missing_locations(tree), cell.file, mode)
 
@@ -481,17 +473,6 @@ class Postponed:
 
 def _on_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
-
-
-def _is_nested() -> bool:
-    """Tell whether a statement is running on this thread, by its stack."""
-    # Whatever else could tell, an interrupt could leave as it is.
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001
-    while frame is not None:
-        if frame.f_code is Postponed._execute.__code__:
-            return True
-        frame = frame.f_back
-    return False
 
 
 def _evaluate(code: Any, shell: Any) -> Any:  # noqa: ANN401

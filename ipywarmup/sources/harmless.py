@@ -10,8 +10,6 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ipywarmup.sources.uses import (
-    is_of_shell,
-    magics_of,
     names_in_functions,
     touched_names,
     used_names,
@@ -35,8 +33,6 @@ _BUILTINS = frozenset(dir(builtins)) - {
     *("exit", "get_ipython", "globals", "help", "input", "license", "locals", "open"),
     *("quit", "setattr", "vars"),
 }
-_MAGICS = frozenset({"time", "timeit", "warmup"})
-"""Magics that IPython shows the code of which before they run it, and our own."""
 _PLAIN = (bool, bytes, complex, float, int, str, type(None), type(...))
 
 
@@ -65,11 +61,8 @@ def is_harmless(tree: ast.Module, namespace: Mapping[str, Any]) -> bool:
             node.ctx, ast.Load
         ):
             return False
-        # Whatever else is asked of the shell runs no magic at all.
-        if isinstance(node, ast.Call) and is_of_shell(node.func):
-            magics = magics_of(ast.Module([ast.Expr(node)], []))
-            if not magics or not magics <= _MAGICS:
-                return False
+    if touched_names(tree, namespace, but_not_in="warmup") is None:
+        return False
     used = used_names(tree, but_not_in="warmup")
     names = {*used, *names_in_functions(used, namespace)}
     return all(_stands_for_harmless(name, namespace) for name in names)
@@ -106,26 +99,6 @@ def _is_of_python(value: Any) -> bool:  # noqa: ANN401
         if made_in == "__main__":
             return kind is types.FunctionType  # its names are looked at
     return str(made_in).partition(".")[0] in sys.stdlib_module_names
-
-
-def is_definition(node: ast.stmt) -> bool:
-    """Tell whether a statement shows nothing, and cannot fail if it is harmless."""
-    if isinstance(node, ast.FunctionDef):
-        arguments = ast.walk(node.args)
-        defaults = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
-        return (
-            not node.decorator_list
-            and node.returns is None
-            and all(getattr(each, "annotation", None) is None for each in arguments)
-            and all(isinstance(each, ast.Constant) for each in defaults)
-        )
-    if not isinstance(node, ast.Assign):
-        return isinstance(node, ast.Pass)
-    try:
-        ast.literal_eval(node.value)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return all(isinstance(target, ast.Name) for target in node.targets)
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> Iterable[str]:

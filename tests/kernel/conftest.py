@@ -147,6 +147,7 @@ class Kernel:
         self._subshell: str | None = None
         # Whether somebody sits before it, who could be asked for input.
         self.attended = False
+        self.store_history = False
         environment = {
             **os.environ,
             "IPYTHONDIR": str(folder / "ipython"),
@@ -217,7 +218,7 @@ class Kernel:
         content = {
             "code": textwrap.dedent(code),
             "silent": False,
-            "store_history": False,
+            "store_history": self.store_history,
             "user_expressions": {},
             "allow_stdin": self.attended,
             "stop_on_error": False,

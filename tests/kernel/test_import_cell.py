@@ -30,6 +30,7 @@ def test_names_appear_as_if_the_cell_had_run(kernel: Kernel) -> None:
     """Modules and objects themselves, under the names that the statements give them."""
     kernel.run("""
         %%warmup --quiet --wait
+        from __future__ import annotations
         import wave, xml.dom.minidom as dom  # two at once
         import xml.etree.ElementTree
         from colorsys import (
@@ -41,7 +42,6 @@ def test_names_appear_as_if_the_cell_had_run(kernel: Kernel) -> None:
             import nosuch_module as fast
         except ImportError:
             fast = None
-        from __future__ import annotations
     """)
     kernel.run("""
         import sys
