@@ -107,8 +107,9 @@ class _Step:
 # - A statement runs when the imports above it are over, and all that it needs or may
 #   change; one that only works with Python's own things does not wait for the former.
 # - A cell that comes later runs after all that waits, unless it is harmless.
-# - Where a statement raises, those below it in its cell do not run. Its error is shown
-#   in that cell, and raised, once, in place of the next cell that is not harmless.
+# - Where a statement raises, those below it in its cell do not run, nor do they if it
+#   is known by then that an import above them has failed. The error is shown in that
+#   cell, and raised, once, in place of the next cell that is not harmless.
 # - A cell that a statement or a subshell runs, on whichever thread, waits for nobody
 #   but for its own imports.
 # This code assumes
@@ -415,6 +416,9 @@ class Postponed:
         if step.statement.imports:
             self._begin(cell, [step])
             return []
+        for begun, arrival in cell.begun:
+            if begun.position < step.position and arrival.failure is not None:
+                arrival.run()  # raises that, from its own line
         body = self._shell.transform_ast(step.first).body
         # A choice between imports is made, and then they are imports of the cell.
         if step.choice is not None and isinstance(body[0], ast.Expr):

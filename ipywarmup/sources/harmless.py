@@ -10,6 +10,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from ipywarmup.sources.uses import (
+    bound_names,
     names_in_functions,
     touched_names,
     used_names,
@@ -27,7 +28,8 @@ _MODULES = frozenset(
     }
 )
 """Modules without state that anybody configures: all else may depend on that."""
-_BUILTINS = frozenset(dir(builtins)) - {
+_ALL_BUILTINS = frozenset(dir(builtins))
+_BUILTINS = _ALL_BUILTINS - {
     *("__build_class__", "__import__", "__loader__", "__spec__", "breakpoint"),
     *("compile", "copyright", "credits", "delattr", "dir", "display", "eval", "exec"),
     *("exit", "get_ipython", "globals", "help", "input", "license", "locals", "open"),
@@ -81,8 +83,12 @@ def is_standard(tree: ast.Module, namespace: Mapping[str, Any]) -> bool:
         What its names stand for.
     """
     touched = touched_names(tree, namespace)
-    return touched is not None and all(
-        _is_of_python(namespace[name]) for name in touched if name in namespace
+    # What a name will stand for that is not there yet, nobody knows.
+    known = bound_names(tree).union(namespace, _ALL_BUILTINS)
+    return (
+        touched is not None
+        and touched <= known
+        and all(_is_of_python(namespace[name]) for name in touched & namespace.keys())
     )
 
 

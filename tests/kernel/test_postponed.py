@@ -153,15 +153,19 @@ def test_an_error_at_once_is_that_of_the_cell(kernel: Kernel) -> None:
     assert kernel.execute("below").error == "NameError"
 
 
-def test_a_failed_import_is_raised_by_what_needs_it(
+def test_a_failed_import_is_raised_in_its_cell(
     kernel: Kernel, write_module: Callable[..., str]
 ) -> None:
-    """On its line, and with that of the module."""
+    """On its own line, and with that of the module; what stands below does not run."""
     name = write_module("1 / 0")
-    cell = kernel.execute(f"%%warmup --quiet --wait\nimport {name} as sour\nsour.A")
+    cell = kernel.execute(
+        f"%%warmup --quiet --wait\nimport {name} as sour, wave\nprint(wave.__name__)"
+    )
     assert cell.error == "ZeroDivisionError"
-    assert "----> 3 sour.A" in cell.traceback
+    assert f"----> 2 import {name} as sour" in cell.traceback
     assert "----> 1 1 / 0" in cell.traceback
+    assert "ipywarmup" not in cell.traceback
+    assert cell.stdout == ""
 
 
 def test_a_wait_can_be_interrupted(kernel: Kernel, write_gated: WriteGated) -> None:

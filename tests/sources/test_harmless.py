@@ -109,6 +109,8 @@ def test_may_depend_on_anything(code: str, namespace: dict[str, object]) -> None
         ("import sys\nsys.path.append('x')", True),
         ("print(number, os.getcwd(), pure(2))", True),
         ("data", False),
+        ("x = 1\nx + 1", True),
+        ("unknown", False),
         ("pd", False),
         ("mixed", False),
         ("impure(1)", False),
