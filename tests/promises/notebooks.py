@@ -296,11 +296,15 @@ def _differences(notebook: Notebook, way: str, chance: random.Random) -> list[st
 
 
 def _is_import_cell(code: str) -> bool:
-    """Tell what can go below ``%%warmup``, and fails where it imports if at all."""
+    """
+    Tell what can go below ``%%warmup``, and shows there that an import fails.
+
+    A cell that does nothing but import shows that with the first use of a name.
+    """
     return (
         "import" in code
         and not code.startswith("%")
-        and not any(each in code for each in ("broken", "written", "await"))
+        and not any(each in code for each in ("broken", "written", "settings"))
     )
 
 
