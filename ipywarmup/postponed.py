@@ -110,8 +110,7 @@ class _Step:
 # - Where a statement raises, those below it in its cell do not run, nor do they if it
 #   is known by then that an import above them has failed. The error is shown in that
 #   cell, and raised, once, in place of the next cell that is not harmless.
-# - A cell that a statement or a subshell runs, on whichever thread, waits for nobody
-#   but for its own imports.
+# - An import cell that a statement or a subshell runs is run whole, on that thread.
 # This code assumes
 # - that the main thread calls everything but `wake`, but for what subshells do: `run`,
 #   `visit`, `go_on` and `finish`.
@@ -403,8 +402,10 @@ class Postponed:
         except BaseException as error:
             self._give_up(queue, step, error, here)
         finally:
-            self._current = None
-            self._ended.set()
+            # Not what the main thread runs meanwhile.
+            if queue is self._steps:
+                self._current = None
+                self._ended.set()
         if cell.then is not None and all(each.cell is not cell for each in self._steps):
             call, cell.then = cell.then, None
             call()

@@ -272,6 +272,13 @@ SOURCES = {
 }
 
 
+def write_sources(folder: Path) -> None:
+    """Write the modules and files beside a notebook."""
+    for path, source in SOURCES.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(source, encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", IMPORT_CELLS)
 def test_an_import_cell_means_the_moment_when_it_ran(
     new_kernel: NewKernel, tmp_path: Path, name: str
@@ -281,9 +288,7 @@ def test_an_import_cell_means_the_moment_when_it_ran(
     shown = []
     for way in ("plain", "cell"):
         folder = tmp_path / way
-        for path, source in SOURCES.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(source, encoding="utf-8")
+        write_sources(folder)
         installed = install(folder / "installed")
         kernel = new_kernel(folder, PYTHONPATH=installed)
         kernel.execute("%load_ext ipywarmup" if way == "cell" else "")
@@ -381,9 +386,7 @@ def test_an_import_cell_as_people_write_it(
     shown = []
     for way in ("plain", "cell"):
         folder = tmp_path / way
-        for path, source in SOURCES.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(source, encoding="utf-8")
+        write_sources(folder)
         kernel = new_kernel(folder)
         kernel.attended = attended
         above = ""
