@@ -218,10 +218,19 @@ def outputs(notebook: Notebook, way: str, *, attended: bool = False) -> list[Cel
             text = "\n".join(notebook.saved)
             names = [each for each in INSTALLED if each in text]
             kernel.execute(BEFORE[way].format(names=names))
-            cells = []
+            cells: list[Cell] = []
+            told: list[tuple[str, str]] = []
             for code, pause in notebook.runs:
                 time.sleep(pause)
-                cells.append(kernel.execute(code))
+                cell = kernel.execute(code)
+                # What a postponed statement raises is raised in the next cell, too,
+                # once: who reads it there runs that cell again.
+                late = [each for earlier in cells for each in _late_errors(earlier)]
+                errors = _errors(cell)
+                if any(late.count(each) > told.count(each) for each in errors):
+                    told += errors
+                    cell = kernel.execute(code)
+                cells.append(cell)
             if way == "cell":
                 # What is postponed has run by the end, whenever that was.
                 kernel.execute("%warmup wait")
@@ -247,8 +256,22 @@ def _in_the_end(cell: Cell) -> object:
         re.sub("Waiting for .*\n", "", cell.stdout),
         cell.stderr,
         cell.of_type("display_data", "execute_result"),
-        [(error["ename"], error["evalue"]) for error in cell.of_type("error")],
+        _errors(cell),
     )
+
+
+def _errors(cell: Cell) -> list[tuple[str, str]]:
+    return [(error["ename"], error["evalue"]) for error in cell.of_type("error")]
+
+
+def _late_errors(cell: Cell) -> list[tuple[str, str]]:
+    """Return what was raised below a cell after it had ended."""
+    ends = (
+        number
+        for number, message in enumerate(cell.messages)
+        if message["content"].get("execution_state") == "idle"
+    )
+    return _errors(Cell("", cell.messages[next(ends) :]))
 
 
 def try_notebook(kind: Kind, seed: int) -> list[str]:
