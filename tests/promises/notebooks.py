@@ -99,6 +99,8 @@ IMPORTS = (
     ("def f():\n    import {0}\n    return {0}.seen", "print(f())"),
 )
 """Code that imports, and what shows what that has seen."""
+_MAGIC = "%%warmup --quiet\n"
+"""What makes a cell an import cell."""
 
 
 class Notebook(NamedTuple):
@@ -200,8 +202,28 @@ BEFORE = {
 """By the way of a warmup: what is run before the first cell."""
 
 
-def outputs(notebook: Notebook, way: str, *, attended: bool = False) -> list[Cell]:
-    """Run a notebook in a kernel of its own; return its cells, and what they show."""
+_FAILED = (
+    "[str(each['error']) for each in __import__('ipywarmup').get_manager().canaries()]"
+)
+
+
+class Shown(NamedTuple):
+    """
+    What running a notebook has shown.
+
+    Parameters
+    ----------
+    cells : list of Cell
+    failed : list of str
+        What is recorded of imports that have failed.
+    """
+
+    cells: list[Cell]
+    failed: list[str]
+
+
+def outputs(notebook: Notebook, way: str, *, attended: bool = False) -> Shown:
+    """Run a notebook in a kernel of its own."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name) / "work"
         folder.mkdir()
@@ -234,7 +256,10 @@ def outputs(notebook: Notebook, way: str, *, attended: bool = False) -> list[Cel
             if way == "cell":
                 # What is postponed has run by the end, whenever that was.
                 kernel.execute("%warmup wait")
-            return [_without(str(folder), cell) for cell in cells]
+            return Shown(
+                [_without(str(folder), cell) for cell in cells],
+                kernel.value(_FAILED) if way == "cell" else [],
+            )
         finally:
             kernel.close()
 
@@ -246,17 +271,21 @@ def _without(folder: str, cell: Cell) -> Cell:
     return Cell(cell.msg_id, json.loads(shown))
 
 
-def _everything(cell: Cell) -> object:
+def _everything(cell: Cell, _: list[str]) -> object:
     return cell.of_type("stream", "display_data", "execute_result", "error")
 
 
-def _in_the_end(cell: Cell) -> object:
-    """Return what a cell shows once all of it has run, less how errors came about."""
+def _in_the_end(cell: Cell, failed: list[str]) -> object:
+    """
+    Return what a cell shows once all of it has run, less how errors came about.
+
+    That an import has failed is recorded, and seen where a name of it is used.
+    """
     return (
         re.sub("Waiting for .*\n", "", cell.stdout),
         cell.stderr,
         cell.of_type("display_data", "execute_result"),
-        _errors(cell),
+        [each for each in _errors(cell) if ": ".join(each) not in failed],
     )
 
 
@@ -303,32 +332,30 @@ def _differences(notebook: Notebook, way: str, chance: random.Random) -> list[st
     seen = _in_the_end if way == "cell" else _everything
     runs = notebook.runs
     if way == "cell":
-        above = "%%warmup --quiet\n"
         runs = [
-            (above * _is_import_cell(code) + code, pause)
+            (_MAGIC * _is_import_cell(code) + code, pause)
             for code, pause in notebook.runs
         ]
     plain = outputs(notebook, "plain", attended=attended)
     warmed = outputs(notebook._replace(runs=runs), way, attended=attended)
-    return [
-        f"{way}: {code!r} shows {seen(found)}, not {seen(expected)}"
-        for (code, _), expected, found in zip(notebook.runs, plain, warmed, strict=True)
+    shown = [
+        (code, *(seen(cell, warmed.failed) for cell in cells))
+        for (code, _), *cells in zip(
+            notebook.runs, plain.cells, warmed.cells, strict=True
+        )
         # How long a cell took is another matter.
-        if seen(found) != seen(expected) and not code.startswith("%time")
+        if not code.startswith("%time")
+    ]
+    return [
+        f"{way}: {code!r} shows {found}, not {expected}"
+        for code, expected, found in shown
+        if found != expected
     ][:1]
 
 
 def _is_import_cell(code: str) -> bool:
-    """
-    Tell what can go below ``%%warmup``, and shows there that an import fails.
-
-    A cell that does nothing but import shows that with the first use of a name.
-    """
-    return (
-        "import" in code
-        and not code.startswith("%")
-        and not any(each in code for each in ("broken", "written", "settings"))
-    )
+    """Tell what can go below ``%%warmup``."""
+    return "import" in code and not code.startswith("%")
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (
