@@ -14,7 +14,7 @@ import tempfile
 import textwrap
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.kernel.conftest import Cell, Kernel
 from tests.promises.experiment import Experiment, is_installed
@@ -272,7 +272,14 @@ def _without(folder: str, cell: Cell) -> Cell:
 
 
 def _everything(cell: Cell, _: list[str]) -> object:
-    return cell.of_type("stream", "display_data", "execute_result", "error")
+    """Return all that a cell shows; how a text is cut into messages is chance."""
+    shown: list[dict[str, Any]] = []
+    for content in cell.of_type("stream", "display_data", "execute_result", "error"):
+        if "text" in content and shown and shown[-1].get("name") == content["name"]:
+            shown[-1]["text"] += content["text"]
+        else:
+            shown.append(dict(content))
+    return shown
 
 
 def _in_the_end(cell: Cell, failed: list[str]) -> object:
