@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import json
 import os
@@ -16,6 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ipywarmup.sources.statements import statements_of
 from tests.kernel.conftest import Cell, Kernel
 from tests.promises.experiment import Experiment, is_installed
 from tests.promises.science import NOTEBOOKS, cells_of
@@ -247,9 +249,11 @@ def outputs(notebook: Notebook, way: str, *, attended: bool = False) -> Shown:
                 cell = kernel.execute(code)
                 # What a postponed statement raises is raised in the next cell, too,
                 # once: who reads it there runs that cell again.
-                late = [each for earlier in cells for each in _late_errors(earlier)]
+                above = [each for earlier in cells for each in _errors(earlier)]
                 errors = _errors(cell)
-                if any(late.count(each) > told.count(each) for each in errors):
+                if way == "cell" and any(
+                    above.count(each) > told.count(each) for each in errors
+                ):
                     told += errors
                     cell = kernel.execute(code)
                 cells.append(cell)
@@ -300,16 +304,6 @@ def _errors(cell: Cell) -> list[tuple[str, str]]:
     return [(error["ename"], error["evalue"]) for error in cell.of_type("error")]
 
 
-def _late_errors(cell: Cell) -> list[tuple[str, str]]:
-    """Return what was raised below a cell after it had ended."""
-    ends = (
-        number
-        for number, message in enumerate(cell.messages)
-        if message["content"].get("execution_state") == "idle"
-    )
-    return _errors(Cell("", cell.messages[next(ends) :]))
-
-
 def try_notebook(kind: Kind, seed: int) -> list[str]:
     """Run a notebook plainly and with a warmup, and compare what they show."""
     chance = random.Random(seed)  # noqa: S311 - a seed is the point
@@ -338,12 +332,12 @@ def _differences(notebook: Notebook, way: str, chance: random.Random) -> list[st
     attended = chance.random() < 0.5
     seen = _in_the_end if way == "cell" else _everything
     runs = notebook.runs
+    plain = outputs(notebook, "plain", attended=attended)
     if way == "cell":
         runs = [
-            (_MAGIC * _is_import_cell(code) + code, pause)
-            for code, pause in notebook.runs
+            (_MAGIC * _is_import_cell(code, cell) + code, pause)
+            for (code, pause), cell in zip(runs, plain.cells, strict=True)
         ]
-    plain = outputs(notebook, "plain", attended=attended)
     warmed = outputs(notebook._replace(runs=runs), way, attended=attended)
     shown = [
         (code, *(seen(cell, warmed.failed) for cell in cells))
@@ -360,9 +354,17 @@ def _differences(notebook: Notebook, way: str, chance: random.Random) -> list[st
     ][:1]
 
 
-def _is_import_cell(code: str) -> bool:
-    """Tell what can go below ``%%warmup``."""
-    return "import" in code and not code.startswith("%")
+def _is_import_cell(code: str, plain: Cell) -> bool:
+    """
+    Tell whether a cell goes below ``%%warmup``.
+
+    An import that fails there does not keep those below it from being tried.
+    """
+    if "import" not in code or code.startswith("%"):
+        return False
+    statements = statements_of(ast.parse(code).body)
+    above = [name for each in statements for name in each.modules][:-1]
+    return not (_errors(plain) and {"broken", "helper"}.intersection(above))
 
 
 EXPERIMENTS: tuple[Experiment, ...] = (
