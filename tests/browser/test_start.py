@@ -45,3 +45,32 @@ def test_imports_of_the_notebook_are_warm_before_any_cell_runs(lab: Lab) -> None
     lab.wait_idle()
     assert lab.outputs(0) == ""
     assert lab.errors == []
+
+
+def test_what_waits_for_a_cell_is_named_and_starts_once_that_has_run(lab: Lab) -> None:
+    """The panel and the status say which cell; the import then sees what that set."""
+    lab.open(
+        [
+            "import os\nos.environ['POLARS_MAX_THREADS'] = '1'",
+            "import polars as pl\npl.thread_pool_size()",
+            "%load_ext ipywarmup\n%warmup notebook",
+            "%warmup status",
+            "%warmup wait",
+        ]
+    )
+    why = "After cell 1 (os.environ['POLARS_MAX_THREADS']): polars"
+    for number in 2, 3:
+        lab.run_cell(number)
+        lab.wait_idle()
+        assert why in lab.outputs(number)
+    lab.screenshot("waits-for-a-cell")
+    for number in 0, 4, 3:
+        lab.run_cell(number)
+        lab.wait_idle()
+    assert "Warmup done: 1 of 1 module completed" in lab.outputs(3)
+    assert why not in lab.outputs(3)
+    lab.screenshot("went-on-after-a-cell")
+    lab.run_cell(1)
+    lab.wait_idle()
+    assert lab.outputs(1) == "1"
+    assert lab.errors == []
