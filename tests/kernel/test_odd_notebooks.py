@@ -83,7 +83,7 @@ def shown(name: str, way: str) -> list[object]:
         ]
     return [
         (cell.stdout, cell.of_type("execute_result"), cell.error)
-        for cell in outputs(Notebook(cells, runs), way)
+        for cell in outputs(Notebook(cells, runs), way).cells
     ]
 
 
