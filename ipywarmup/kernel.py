@@ -186,11 +186,24 @@ def in_place(shell: Any, place: Place) -> Iterator[None]:  # noqa: ANN401
         shell.displayhook.quiet = lambda: False
         stack.callback(vars(shell.displayhook).pop, "quiet", None)
         if place.parent is not None:
-            stack.callback(shell.set_parent, former.parent)
+            stack.callback(_set_back, shell, former.parent, contextvars.copy_context())
             stack.callback(_flush)
             _flush()
             shell.set_parent(place.parent)
         yield
+
+
+def _set_back(
+    shell: Any,  # noqa: ANN401
+    parent: dict[str, Any] | None,
+    before: contextvars.Context,
+) -> None:
+    """Have outputs go where they went, and leave no context variable changed by it."""
+    block = contextvars.copy_context()
+    shell.set_parent(parent)
+    for variable, value in contextvars.copy_context().items():
+        if variable in before and block.get(variable) is not value:
+            variable.set(before[variable])
 
 
 def _count(shell: Any, cells: int) -> None:  # noqa: ANN401

@@ -95,6 +95,8 @@ def test_what_belongs_to_no_context_is_the_latest_cells(
     kernel: Kernel, write_gated: WriteGated
 ) -> None:
     """A thread that a cell has started prints there, also after a statement ran."""
+    if "kernel subshells" not in kernel.features:
+        pytest.skip("this ipykernel has a thread print in the cell that started it")
     name, gate = write_gated("A = 1")
     other, go = write_gated()
     kernel.run(
